@@ -1,0 +1,27 @@
+"""Rules: ablations as functions from a tree to a tree.
+
+A rule has a name, composes with `|` (left first), and is written as text and read back by `parse_rule`:
+`residual(0.1) | attend(cbam)`. On a `Network` a rule changes the body, unless it says otherwise. A rule that
+changes nothing is refused, so that no study compares a network with itself under another name.
+"""
+
+from inceptionlab.rules.blocks import PLACES, Place, attend, drop_path, fuse, residual, without_branch
+from inceptionlab.rules.convolutions import (
+    activation,
+    asymmetric,
+    dilate,
+    factorize,
+    ghost,
+    norm,
+    separable,
+    widen,
+)
+from inceptionlab.rules.networks import small_stem
+from inceptionlab.rules.networks import swap as replace
+from inceptionlab.rules.rule import Rule
+from inceptionlab.rules.written import parse_rule
+
+__all__ = [
+    "Rule", "parse_rule", "without_branch", "factorize", "asymmetric", "residual", "attend", "fuse", "dilate",
+    "ghost", "separable", "norm", "activation", "widen", "drop_path", "small_stem", "replace", "Place", "PLACES",
+]  # fmt: skip

@@ -1,0 +1,141 @@
+"""Rules that change blocks: their branches, how these are fused, residuals around them, attention on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from inceptionlab.errors import SpecError, nearest
+from inceptionlab.network import Network
+from inceptionlab.rules.rule import Rule, everywhere, outermost, strided
+from inceptionlab.spec import Attention, Branches, Conv, Ghost, Node, Residual, Seq
+from inceptionlab.tree import children_of, matches, sequence, walk, with_children
+
+Place = Literal["branch", "fusion", "residual", "sum", "stage"]
+PLACES = ("branch", "fusion", "residual", "sum", "stage")
+
+
+def without_branch(name: str) -> Rule:
+    """Remove the branch called `name` from every block, or the one at an address (`"mixed5b.pool"`, `"*.pool"`)."""
+    pattern = name if "." in name or "*" in name else f"**.{name}"
+
+    def step(path: str, node: Node) -> Node:
+        if not isinstance(node, Branches):
+            return node
+        left = tuple((n, c) for n, c in node.children if not matches(pattern, f"{path}.{n}" if path else n))
+        if not left:
+            raise SpecError(f"{path or 'the block'}: without_branch({name}) leaves no branch")
+        return replace(node, children=left)
+
+    def change(tree: Any) -> Any:
+        changed = everywhere(step)(tree)
+        if changed == tree:
+            raise SpecError(f"without_branch: no branch is called {name!r}; {nearest(name, _branch_names(tree))}")
+        return changed
+
+    return Rule(f"without_branch({name})", change)
+
+
+def residual(scale: float = 1.0) -> Rule:
+    """Every block of branches that keeps its size becomes x + scale * block(x), projected where widths differ."""
+
+    def step(path: str, node: Node) -> Node:
+        return node if strided(node) else Residual(node, scale, shortcut="auto")
+
+    return Rule(f"residual({scale:g})", outermost(step))
+
+
+def attend(kind: Literal["cbam", "se", "eca"] = "cbam", where: Place = "fusion") -> Rule:
+    """Attention after each "branch", after the "fusion" of branches, on the "residual" before it is scaled, after
+    the "sum", or at the end of each "stage".
+    """
+    if where not in PLACES:
+        raise SpecError(f"attend(where={where!r}): {nearest(where, PLACES)}")
+    gate = Attention(kind)
+
+    def branches(_: str, node: Node) -> Node:
+        return with_children(node, tuple((name, _then(child, gate)) for name, child in children_of(node)))
+
+    def residuals(_: str, node: Node) -> Node:
+        if not isinstance(node, Residual):
+            return node
+        return replace(node, body=_then(node.body, gate)) if where == "residual" else Seq(block=node, attention=gate)
+
+    changes = {
+        "branch": outermost(branches),
+        "fusion": outermost(lambda _, node: Seq(block=node, attention=gate)),
+        "residual": everywhere(residuals),
+        "sum": everywhere(residuals),
+        "stage": lambda tree: replace(tree, body=_stages(tree.body, gate)),
+    }
+    return Rule(f"attend({kind})" if where == "fusion" else f"attend({kind}, where={where})", changes[where])
+
+
+def fuse(how: Literal["concat", "sum", "product"]) -> Rule:
+    """Fuse branches another way. For "sum" and "product" each branch is made as wide as the block was, so that the
+    width of the network stays; blocks with a branch that does not end in a convolution are left.
+    """
+
+    def step(_: str, node: Node) -> Node:
+        if not isinstance(node, Branches) or node.how in ("split", how):
+            return node
+        widths = [_last_width(child) for _, child in node.children]
+        if how == "concat":
+            return replace(node, how=how)
+        if not all(widths):
+            return node
+        total = sum(w for w in widths if w) if node.how == "concat" else widths[0]
+        return Branches(how, tuple((n, _with_last_width(c, total or 0)) for n, c in node.children))
+
+    return Rule(f"fuse({how})", everywhere(step))
+
+
+def drop_path(rate: float) -> Rule:
+    """Stochastic depth: the probability of dropping a residual body grows linearly with depth up to `rate`."""
+
+    def change(tree: Any) -> Any:
+        depths = [path for path, node in walk(tree) if isinstance(node, Residual)]
+
+        def step(path: str, node: Node) -> Node:
+            if not isinstance(node, Residual):
+                return node
+            return replace(node, drop_path=round(rate * (depths.index(path) + 1) / len(depths), 6))
+
+        return everywhere(step)(tree)
+
+    return Rule(f"drop_path({rate:g})", change)
+
+
+def _then(node: Node, gate: Node) -> Seq:
+    """`node`, then `gate`; a chain is made longer, so that its names stay."""
+    if isinstance(node, Seq):
+        return sequence((*node.children, (str(len(node.children)), gate)))
+    return Seq(node, gate)
+
+
+def _stages(body: Seq, gate: Node) -> Seq:
+    """The body with `gate` before each top-level node that has a stride, and at its end."""
+    children: list[tuple[str, Node]] = []
+    for name, node in body.children:
+        if children and strided(node):
+            children.append((f"attention{sum(child is gate for _, child in children) + 1}", gate))
+        children.append((name, node))
+    children.append((f"attention{sum(child is gate for _, child in children) + 1}", gate))
+    return sequence(tuple(children))
+
+
+def _last_width(node: Node) -> int | None:
+    if isinstance(node, Conv | Ghost):
+        return node.out if isinstance(node.out, int) else None
+    return _last_width(node.children[-1][1]) if isinstance(node, Seq) and node.children else None
+
+
+def _with_last_width(node: Node, width: int) -> Node:
+    if isinstance(node, Seq):
+        *first, (name, last) = node.children
+        return sequence((*first, (name, _with_last_width(last, width))))
+    return replace(node, out=width)  # type: ignore[arg-type]
+
+
+def _branch_names(tree: Network | Node) -> set[str]:
+    return {name for _, node in walk(tree) if isinstance(node, Branches) for name, _ in node.children}

@@ -1,0 +1,43 @@
+"""Rules that change a network as a whole: its stem, or any node at an address."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import log2
+
+from inceptionlab.errors import SpecError
+from inceptionlab.geometry import measure
+from inceptionlab.network import Network
+from inceptionlab.rules.rule import Rule, everywhere
+from inceptionlab.spec import Conv, Node, Seq
+from inceptionlab.tree import matches, sequence, walk
+
+
+def small_stem(size: int = 32) -> Rule:
+    """For pictures of `size` pixels: 3 x 3 convolutions take the place of the stem, with as much stride as leaves
+    the body about the grid that it has in its paper (none at 32).
+    """
+
+    def change(network: Network) -> Network:
+        first = next((node for _, node in walk(network.stem) if isinstance(node, Conv)), None)
+        if first is None:
+            raise SpecError(f"{network.name} has no convolution in its stem that small_stem could replace")
+        tops = measure(network).children[: len(network.stem.children)]
+        width, grid = tops[-1].output[0], tops[-1].output[1]
+        halvings = max(0, round(log2(size / grid)))
+        conv = replace(first, kernel=3, stride=1, pad="same", groups=1)
+        down = [replace(conv, out=max(1, width >> i), stride=2) for i in range(halvings, 0, -1)]
+        stem = Seq(*down, replace(conv, out=width))
+        named = sequence(tuple((f"stem{i + 1}", node) for i, (_, node) in enumerate(stem.children)))
+        return replace(network, stem=named).resized(size)
+
+    return Rule(f"small_stem({size})", change)
+
+
+def swap(match: str, with_: Node) -> Rule:
+    """Put the node `with_` in the place of every node whose address matches, anywhere in the network."""
+
+    def step(path: str, node: Node) -> Node:
+        return with_ if path and matches(match, path) else node
+
+    return Rule(f"replace({match!r}, {with_!r})", everywhere(step, whole=True))

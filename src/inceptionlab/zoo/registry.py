@@ -1,0 +1,79 @@
+"""Every network by name: a literal table. Nothing registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from inceptionlab.errors import SpecError, nearest
+from inceptionlab.network import Network
+from inceptionlab.zoo import bn_inception, googlenet, inception_resnet_v1, inception_v3, small, tutorial
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A named form: how to make it, its member of the family, the year and source of the paper, and the published
+    single-crop ImageNet top-1 accuracy (per cent) of the weights that fit it, with their source.
+    """
+
+    make: Callable[[], Network]
+    member: str
+    year: int
+    source: str
+    top1: float | None = None
+    top1_source: str = ""
+
+
+_GOOGLENET = "Szegedy et al. 2015, arXiv 1409.4842"
+_RETHINKING = "Szegedy et al. 2016, arXiv 1512.00567"
+_V4 = "Szegedy et al. 2017, arXiv 1602.07261"
+_SEEDS = "tutorial networks for CIFAR-10"
+
+REGISTRY: dict[str, Entry] = {
+    "googlenet.paper": Entry(googlenet.paper, "GoogLeNet", 2014, _GOOGLENET, 68.7, "BVLC"),
+    "googlenet.torchvision": Entry(googlenet.torchvision, "GoogLeNet", 2014, _GOOGLENET, 69.778, "torchvision"),
+    "googlenet.bn": Entry(googlenet.bn, "GoogLeNet", 2014, _GOOGLENET),
+    "googlenet.bn5x5": Entry(googlenet.bn5x5, "GoogLeNet", 2014, _GOOGLENET),
+    "googlenet.gray": Entry(googlenet.gray, "GoogLeNet", 2014, _GOOGLENET),
+    "googlenet.gray_erratum": Entry(googlenet.gray_erratum, "GoogLeNet", 2014, _GOOGLENET),
+    "bn_inception.caffe": Entry(
+        bn_inception.caffe, "BN-Inception", 2015, "Ioffe and Szegedy 2015, arXiv 1502.03167", 73.524, "Cadene"
+    ),
+    "inception_v3.torchvision": Entry(
+        inception_v3.torchvision, "Inception-v3", 2015, _RETHINKING, 77.294, "torchvision"
+    ),
+    "inception_resnet_v1.paper": Entry(inception_resnet_v1.paper, "Inception-ResNet-v1", 2016, _V4, 78.7, "paper"),
+    "inception_net": Entry(tutorial.inception_net, "GoogLeNet", 2014, _SEEDS),
+    "dilated_cnn": Entry(tutorial.dilated_cnn, "dilated CNN", 2016, _SEEDS),
+    "small_v1": Entry(small.small_v1, "GoogLeNet", 2014, _SEEDS),
+    "small_v2": Entry(small.small_v2, "BN-Inception", 2015, _SEEDS),
+    "small_v3": Entry(small.small_v3, "Inception-v3", 2015, _SEEDS),
+    "small_resnet": Entry(small.small_resnet, "Inception-ResNet-v1", 2016, _SEEDS),
+}
+
+ALIASES = {
+    "googlenet": "googlenet.torchvision",
+    "bn_inception": "bn_inception.caffe",
+    "inception_v3": "inception_v3.torchvision",
+    "inception_resnet_v1": "inception_resnet_v1.paper",
+}
+"""An unqualified name is the form with public weights, or the paper's where none exist."""
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names that match a shell pattern, in the order of the family's history."""
+    return [name for name in REGISTRY if fnmatchcase(name, pattern)]
+
+
+def entry(name: str) -> Entry:
+    """The entry of a name or of an unqualified one. Raises `SpecError` with the nearest names."""
+    full = ALIASES.get(name, name)
+    if full not in REGISTRY:
+        raise SpecError(f"no network is called {name!r}; {nearest(name, [*REGISTRY, *ALIASES])}")
+    return REGISTRY[full]
+
+
+def get_spec(name: str) -> Network:
+    """The network of a name, as one value. Raises `SpecError` with the nearest names."""
+    return entry(name).make()

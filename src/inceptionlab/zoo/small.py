@@ -1,0 +1,41 @@
+"""The comparison set of seed 000 for 32 x 32 pictures: four members of the family, made small by rules.
+
+Each is the member of its name with a small stem and every width multiplied by one factor, chosen to give the
+parameters that the seed's table states (5.2, 4.7, 5.1 and 6.2 million for 10 classes; the seed has no code for them).
+Batch norm is in all four, so that their differences are those of the modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from inceptionlab.network import Network
+from inceptionlab.rules import small_stem, widen
+from inceptionlab.zoo import bn_inception, googlenet, inception_resnet_v1, inception_v3
+
+
+def _small(name: str, member: Network, factor: float) -> Network:
+    """Two rules made it, and its name says so; further rules are written behind the name."""
+    made = (small_stem(32) | widen(factor))(member.without_aux().with_classes(10))
+    picture = replace(made.input, mean=(0.5,) * 3, std=(0.5,) * 3, crop=1.0)
+    return replace(made, name=name, rules="", input=picture)
+
+
+def small_v1() -> Network:
+    """GoogLeNet's modules (5x5 branch) with batch norm."""
+    return _small("small_v1", googlenet.bn5x5(), 0.94)
+
+
+def small_v2() -> Network:
+    """BN-Inception's modules: two 3x3 convolutions where v1 has a 5x5."""
+    return _small("small_v2", bn_inception.caffe(), 0.68)
+
+
+def small_v3() -> Network:
+    """Inception-v3's modules: asymmetric 1x7 and 7x1 convolutions, expanded filter banks."""
+    return _small("small_v3", inception_v3.torchvision(), 0.484)
+
+
+def small_resnet() -> Network:
+    """Inception-ResNet-v1's modules: scaled residuals around narrow blocks."""
+    return _small("small_resnet", inception_resnet_v1.paper(), 0.551)
