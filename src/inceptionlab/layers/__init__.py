@@ -1,0 +1,1 @@
+"""Modules that a spec is built from; final classes, one topic a file."""

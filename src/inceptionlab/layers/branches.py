@@ -1,0 +1,87 @@
+"""Several nodes at once: chains, and branches fused by concatenation, sum, product or split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Chain(nn.Module):
+    """Named modules one after another; `nn.Sequential` with names that may be anything but reserved."""
+
+    def __init__(self, children: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        register(self, children)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the children in order."""
+        for child in self.children():
+            x = child(x)
+        return x
+
+
+class Concat(nn.Module):
+    """Branches of one input, concatenated along the channels. `b c h w` to `b sum(d) h2 w2`."""
+
+    def __init__(self, children: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        register(self, children)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        """Run every branch on the same input."""
+        return torch.cat([child(x) for child in self.children()], dim=1)
+
+
+class Sum(nn.Module):
+    """Branches of one input, added."""
+
+    def __init__(self, children: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        register(self, children)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        """Add the outputs of the branches."""
+        first, *others = self.children()
+        total = first(x)
+        for child in others:
+            total = total + child(x)
+        return total
+
+
+class Product(nn.Module):
+    """Branches of one input, multiplied element by element."""
+
+    def __init__(self, children: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        register(self, children)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        """Multiply the outputs of the branches."""
+        first, *others = self.children()
+        total = first(x)
+        for child in others:
+            total = total * child(x)
+        return total
+
+
+class Split(nn.Module):
+    """The channels are dealt out to the branches in order (`widths`), then concatenated."""
+
+    def __init__(self, children: Mapping[str, nn.Module], widths: list[int]) -> None:
+        super().__init__()
+        self.widths = widths
+        register(self, children)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        """Run each branch on its share of the channels."""
+        parts = torch.split(x, self.widths, dim=1)
+        return torch.cat([child(part) for child, part in zip(self.children(), parts, strict=True)], dim=1)
+
+
+def register(module: nn.Module, children: Mapping[str, nn.Module]) -> None:
+    """Add named children to a module in order."""
+    for name, child in children.items():
+        module.add_module(name, child)
