@@ -19,12 +19,14 @@ BOX, TALL, GAP, FAN = 138.0, 40.0, 18.0, 30.0
 STYLE = """
 svg { font-family: system-ui, "Noto Sans", sans-serif; background: #fff }
 .box { stroke: #33415522; stroke-width: 1 } .line { stroke: #64748b; stroke-width: 1.4; fill: none }
-.conv { fill: #cfe3fb } .pool { fill: #fbdada } .fuse { fill: #d3f1dc } .gate { fill: #fdecc4 } .other { fill: #e8eaee }
+.conv { fill: #cfe3fb } .pool { fill: #fbdada } .fuse { fill: #d3f1dc }
+.gate { fill: #fdecc4 } .other { fill: #e8eaee }
 text { fill: #0f172a; text-anchor: middle; font-size: 12px } .small { fill: #64748b; font-size: 10px }
 .name { fill: #64748b; font-size: 11px; text-anchor: start }
 @media (prefers-color-scheme: dark) {
   svg { background: #0f172a } text { fill: #e2e8f0 } .small, .name { fill: #94a3b8 } .line { stroke: #94a3b8 }
-  .conv { fill: #1e3a5f } .pool { fill: #5b2530 } .fuse { fill: #1d4a33 } .gate { fill: #57451a } .other { fill: #2a3447 }
+  .conv { fill: #1e3a5f } .pool { fill: #5b2530 } .fuse { fill: #1d4a33 }
+  .gate { fill: #57451a } .other { fill: #2a3447 }
 }
 """
 
@@ -133,10 +135,10 @@ def _bypass(row: Measured, depth: int) -> Figure:
     scale = f"+ {node.scale:g} ·" if isinstance(node, Residual) and node.scale != 1 else "+"
     right = body.width + 2 * GAP
     height, middle = body.height + FAN, body.width / 2 + GAP
+    turn, foot = right + GAP, height + TALL / 2
     side = (
-        f'<path class="line" stroke-dasharray="4 3" d="M{middle:g},0 C{right + GAP:g},0 {right + GAP:g},0 {right:g},{FAN:g}'
-        f"L{right:g},{height - FAN:g} C{right:g},{height + TALL / 2:g} {right:g},{height + TALL / 2:g} "
-        f'{middle + BOX / 2:g},{height + TALL / 2:g}"/>'
+        f'<path class="line" stroke-dasharray="4 3" d="M{middle:g},0 C{turn:g},0 {turn:g},0 {right:g},{FAN:g}'
+        f'L{right:g},{height - FAN:g} C{right:g},{foot:g} {right:g},{foot:g} {middle + BOX / 2:g},{foot:g}"/>'
     )
     parts = [side, _path(middle, 0, middle, FAN), body.at(GAP, FAN), _path(middle, height, middle, height + 4)]
     parts.append(_box(scale, _shape(row), "fuse").at(middle - BOX / 2, height))

@@ -155,7 +155,7 @@ def _alone(node: Node) -> str:
 
 
 def to_json(value: Network | Node) -> dict[str, Any]:
-    """A tree as JSON values: `{"kind": ..., fields that differ from their default}`; a `Block` by its import path."""
+    """A tree as JSON values: `{"node": its kind, fields that differ from their default}`; a `Block` by its import path."""
     return _plain(value)
 
 
@@ -173,11 +173,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Seq | Branches):
         children = [[name, _plain(child)] for name, child in value.children]
         extra = {"share": value.share} if isinstance(value, Branches) and value.share is not None else {}
-        return {"kind": kind_of(value), "children": children, **extra}
+        return {"node": kind_of(value), "children": children, **extra}
     if hasattr(value, "__dataclass_fields__"):
         used = {f.name: getattr(value, f.name) for f in fields(value)}
         kept = {f.name for f in fields(value) if f.default is MISSING or used[f.name] != f.default}
-        return {"kind": type(value).__name__, **{name: _plain(used[name]) for name in used if name in kept}}
+        return {"node": type(value).__name__, **{name: _plain(used[name]) for name in used if name in kept}}
     if callable(value):
         return f"{value.__module__}:{value.__qualname__}"
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
@@ -211,7 +211,7 @@ def _value(data: Any, blocks: Mapping[str, Callable[[int], Any]]) -> Any:
     if not isinstance(data, dict):
         return data
     values = {str(name): value for name, value in data.items()}
-    kind = values.pop("kind", None)
+    kind = values.pop("node", None)
     hows = ("concat", "sum", "product", "split")
     if kind == "Seq" or (isinstance(kind, str) and kind.lower() in hows):
         return _container(str(kind), values, blocks)
