@@ -134,13 +134,13 @@ def _bypass(row: Measured, depth: int) -> Figure:
     node = row.node
     scale = f"+ {node.scale:g} ·" if isinstance(node, Residual) and node.scale != 1 else "+"
     right = body.width + 2 * GAP
-    height, middle = body.height + FAN, body.width / 2 + GAP
-    turn, foot = right + GAP, height + TALL / 2
+    height, middle = body.height + FAN + GAP, body.width / 2 + GAP
+    foot = height + TALL / 2
     side = (
-        f'<path class="line" stroke-dasharray="4 3" d="M{middle:g},0 C{turn:g},0 {turn:g},0 {right:g},{FAN:g}'
+        f'<path class="line" stroke-dasharray="4 3" d="M{middle:g},0 C{right:g},0 {right:g},0 {right:g},{FAN:g}'
         f'L{right:g},{height - FAN:g} C{right:g},{foot:g} {right:g},{foot:g} {middle + BOX / 2:g},{foot:g}"/>'
     )
-    parts = [side, _path(middle, 0, middle, FAN), body.at(GAP, FAN), _path(middle, height, middle, height + 4)]
+    parts = [side, _path(middle, 0, middle, FAN), body.at(GAP, FAN), _path(middle, height - GAP, middle, height)]
     parts.append(_box(scale, _shape(row), "fuse").at(middle - BOX / 2, height))
     return Figure(body.width + 2 * GAP, height + TALL, tuple(parts))
 

@@ -155,7 +155,9 @@ def _alone(node: Node) -> str:
 
 
 def to_json(value: Network | Node) -> dict[str, Any]:
-    """A tree as JSON values: `{"node": its kind, fields that differ from their default}`; a `Block` by its import path."""
+    """A tree as JSON values: `{"node": its kind}` and the fields that differ from their default; a `Block` by its
+    import path.
+    """
     return _plain(value)
 
 
@@ -176,8 +178,8 @@ def _plain(value: Any) -> Any:
         return {"node": kind_of(value), "children": children, **extra}
     if hasattr(value, "__dataclass_fields__"):
         used = {f.name: getattr(value, f.name) for f in fields(value)}
-        kept = {f.name for f in fields(value) if f.default is MISSING or used[f.name] != f.default}
-        return {"node": type(value).__name__, **{name: _plain(used[name]) for name in used if name in kept}}
+        kept = [f.name for f in fields(value) if f.default is MISSING or used[f.name] != f.default]
+        return {"node": type(value).__name__, **{name: _plain(used[name]) for name in kept}}
     if callable(value):
         return f"{value.__module__}:{value.__qualname__}"
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

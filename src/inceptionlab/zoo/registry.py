@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.network import Network
+from inceptionlab.rules import parse_rule
 from inceptionlab.zoo import bn_inception, googlenet, inception_resnet_v1, inception_v3, small, tutorial
 
 
@@ -75,5 +76,10 @@ def entry(name: str) -> Entry:
 
 
 def get_spec(name: str) -> Network:
-    """The network of a name, as one value. Raises `SpecError` with the nearest names."""
-    return entry(name).make()
+    """The network of a name as one value; rules may follow: `"small_v1 | residual(0.1) | attend(cbam)"`.
+
+    Raises `SpecError` with the nearest names.
+    """
+    model, _, rules = name.partition("|")
+    network = entry(model.strip()).make()
+    return parse_rule(rules)(network) if rules.strip() else network

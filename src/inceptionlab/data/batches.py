@@ -1,0 +1,118 @@
+"""Batches from one array: whole-batch crop, flip and erasing on the device where the pictures are.
+
+Everything random is drawn from (seed, step), so that a run can go on from any step as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from inceptionlab.data.store import Pictures
+from inceptionlab.errors import DataError
+from inceptionlab.network import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """Random changes of training pictures."""
+
+    pad: int = 4
+    """Pixels of reflected border within which the crop moves."""
+    flip: bool = True
+    """Mirror half of the pictures left to right."""
+    erase: int = 0
+    """Side of a square that is set to the mean (cutout); 0: none."""
+
+
+def batch_sizes(count: int, size: int) -> list[int]:
+    """The sizes of the batches of an epoch. A last batch of one picture is put to the one before it, because batch
+    norm has no statistics of one value. Raises `DataError` where a single picture is all there is.
+    """
+    if size < 2 or count < 2:
+        raise DataError(f"{count} picture(s) in batches of {size}: batch norm needs at least 2 in a batch")
+    sizes = [size] * (count // size) + ([count % size] if count % size else [])
+    if len(sizes) > 1 and sizes[-1] == 1:
+        sizes[-2:] = [sizes[-2] + 1]
+    return sizes
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The generator of everything random in one step."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step * 7_919 + 17) % 2**63)
+
+
+def train_batches(
+    pictures: Pictures, size: int, seed: int, epoch: int, first: int = 0
+) -> Iterator[tuple[UInt8[Tensor, "b h w c"], Int64[Tensor, " b"]]]:
+    """The shuffled batches of an epoch, from the batch `first` on."""
+    order = torch.randperm(len(pictures), generator=step_generator(seed, -1 - epoch)).to(pictures.labels.device)
+    chunks = order.split(batch_sizes(len(pictures), size))
+    for index in chunks[first:]:
+        yield pictures.images[index], pictures.labels[index]
+
+
+def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of a set in its own order."""
+    yield from zip(pictures.images.split(size), pictures.labels.split(size), strict=True)
+
+
+def augmented(
+    images: UInt8[Tensor, "b h w c"], augment: Augment, size: tuple[int, int], generator: torch.Generator
+) -> UInt8[Tensor, "b h2 w2 c"]:
+    """Crop and flip a whole batch by one gather. Pictures larger than `size` are cropped without a border; none may
+    be smaller.
+    """
+    count, height, width, _ = images.shape
+    rows = _offsets(height, size[0], augment.pad, count, generator)
+    columns = _offsets(width, size[1], augment.pad, count, generator)
+    if augment.flip:
+        flipped = torch.rand(count, generator=generator) < 0.5
+        columns = torch.where(flipped[:, None], columns.flip(1), columns)
+    device = images.device
+    batch = torch.arange(count, device=device)[:, None, None]
+    return images[batch, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+
+
+def _offsets(side: int, wanted: int, pad: int, count: int, generator: torch.Generator) -> Int64[Tensor, "b wanted"]:
+    """For each picture the pixels to take along an axis, reflected at the borders."""
+    room = side - wanted
+    pad = min(pad, side - 1) if room == 0 else 0
+    start = torch.randint(-pad, room + pad + 1, (count, 1), generator=generator)
+    index = (start + torch.arange(wanted)).abs()
+    return torch.where(index >= side, 2 * (side - 1) - index, index)
+
+
+def to_input(images: UInt8[Tensor, "b h w c"], picture: Input) -> Float[Tensor, "b c h2 w2"]:
+    """Normalised floats in channels-last memory, in the network's size and number of channels."""
+    if images.shape[3] != picture.channels:
+        raise DataError(f"the pictures have {images.shape[3]} channel(s) and the network takes {picture.channels}")
+    x = images.permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(v, device=x.device).mul_(255).view(1, -1, 1, 1) for v in (picture.mean, picture.std))
+    x = (x - mean).div_(std)
+    if x.shape[2:] != (picture.height, picture.width):
+        x = F.interpolate(x, (picture.height, picture.width), mode="bilinear", antialias=True)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def centred(images: UInt8[Tensor, "b h w c"], size: tuple[int, int]) -> UInt8[Tensor, "b h2 w2 c"]:
+    """The centre crop of pictures that are larger than `size`; others as they are."""
+    top, left = (max(0, (images.shape[1 + i] - size[i]) // 2) for i in (0, 1))
+    return images[:, top : top + size[0], left : left + size[1]] if top or left else images
+
+
+def erased(x: Float[Tensor, "b c h w"], side: int, generator: torch.Generator) -> Float[Tensor, "b c h w"]:
+    """Set a square of each picture to the mean, 0 after normalisation (DeVries and Taylor 2017)."""
+    if side == 0:
+        return x
+    masks: list[Tensor] = []
+    for length in x.shape[2:]:
+        centre = torch.randint(length, (x.shape[0], 1), generator=generator)
+        masks.append(((torch.arange(length) - centre).float() + 0.5).abs() > side / 2)
+    keep = masks[0][:, None, :, None] | masks[1][:, None, None, :]
+    return x * keep.to(x.device)

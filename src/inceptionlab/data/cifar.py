@@ -1,0 +1,149 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the official archives, binary or Python, and Hugging Face's Parquet."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inceptionlab.data.download import Source, check, fetch
+from inceptionlab.data.picture import decode
+from inceptionlab.data.store import DataSet, Pictures, array_set
+from inceptionlab.errors import DataError
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_BASE = "https://www.cs.toronto.edu/~kriz"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a CIFAR set keeps its files: the binary archive (fetched), the Python one, members, columns."""
+
+    binary: Source
+    python: Source
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    label: str
+    header: int
+    classes: int
+
+
+LAYOUTS = {
+    "cifar10": Layout(
+        Source("cifar-10-binary.tar.gz", _BASE, "c32a1d4ab5d03f1284b67883e8d87530"),
+        Source("cifar-10-python.tar.gz", _BASE, "c58f30108f718f92721af3b95e74349a"),
+        tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",), "labels", 1, 10,
+    ),
+    "cifar100": Layout(
+        Source("cifar-100-binary.tar.gz", _BASE, "03b5dce01913d631647c71ecec9e9cb8"),
+        Source("cifar-100-python.tar.gz", _BASE, "eb9058c3a382ffc7106e4002c42a8d85"),
+        ("train",), ("test",), "fine_labels", 2, 100,
+    ),
+}  # fmt: skip
+
+
+def load(name: str, folders: list[Path], cache: Path, mirror: str | None = None) -> DataSet:
+    """CIFAR from the first folder that has it as Parquet, an archive or an unpacked archive; else downloaded."""
+    layout = LAYOUTS[name]
+    for folder in [f / sub for f in folders for sub in (name, ".")]:
+        if sorted(folder.glob("train-*.parquet")) and sorted(folder.glob("test-*.parquet")):
+            return _from_parquet(name, folder, layout)
+        for source in (layout.binary, layout.python):
+            if (folder / source.file).exists():
+                check(folder / source.file, source.md5)
+                return _from_archive(name, folder / source.file, layout)
+    return _from_archive(name, fetch(layout.binary, cache / name, mirror), layout)
+
+
+def _names(name: str, layout: Layout) -> tuple[str, ...]:
+    return CIFAR10 if name == "cifar10" else tuple(str(i) for i in range(layout.classes))
+
+
+def _from_parquet(name: str, folder: Path, layout: Layout) -> DataSet:
+    classes = _names(name, layout)
+    train, test = (_parquet(sorted(folder.glob(f"{part}-*.parquet")), classes) for part in ("train", "test"))
+    return DataSet(name, train, test, size=32, note=f"train and test as in the Parquet files of {folder.name}")
+
+
+def _parquet(files: list[Path], classes: tuple[str, ...]) -> Pictures:
+    from pyarrow import ArrowInvalid, parquet
+
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    for path in files:
+        try:
+            table: Any = parquet.read_table(path)
+        except (ArrowInvalid, OSError) as error:
+            raise DataError(f"{path} is not a readable Parquet file: {error}") from None
+        picture = next((c for c in ("img", "image") if c in table.column_names), None)
+        label = next((c for c in ("label", "fine_label") if c in table.column_names), None)
+        if picture is None or label is None:
+            raise DataError(f"{path} has the columns {table.column_names}; it needs 'img' and 'label'")
+        labels += table[label].to_pylist()
+        cells = table[picture].to_pylist()
+        with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
+            images += pool.map(_pixels, cells, (f"{path}, row {i}" for i in range(len(cells))), chunksize=256)
+    return array_set(np.stack(images), np.array(labels), classes)
+
+
+def _pixels(cell: Any, where: str) -> np.ndarray:
+    if not isinstance(cell, dict) or not isinstance(cell.get("bytes"), bytes):
+        raise DataError(f"{where} holds no encoded picture")
+    return np.asarray(decode(io.BytesIO(cell["bytes"]), where, channels=3))
+
+
+def _from_archive(name: str, path: Path, layout: Layout) -> DataSet:
+    try:
+        with tarfile.open(path) as archive:
+            members = {Path(m.name).name.removesuffix(".bin"): m for m in archive.getmembers() if m.isfile()}
+            parts = [[_member(archive, members, key, path) for key in keys] for keys in (layout.train, layout.test)]
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{path} is not a readable archive: {error}") from None
+    read = _binary if "binary" in path.name else _python
+    train, test = ([read(data, layout) for data in part] for part in parts)
+    classes = _names(name, layout)
+    sets = [
+        array_set(np.concatenate([p[0] for p in s]), np.concatenate([p[1] for p in s]), classes) for s in (train, test)
+    ]
+    return DataSet(name, sets[0], sets[1], size=32, note=f"train and test as in {path.name}")
+
+
+def _member(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], key: str, path: Path) -> bytes:
+    file = archive.extractfile(members[key]) if key in members else None
+    if file is None:
+        raise DataError(f"{path} has no member {key}")
+    return file.read()
+
+
+def _binary(data: bytes, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.frombuffer(data, np.uint8)
+    if len(rows) % (layout.header + 3072):
+        raise DataError(f"a binary CIFAR file has {len(rows):,} bytes, not a multiple of {layout.header + 3072}")
+    rows = rows.reshape(-1, layout.header + 3072)
+    return _planes(rows[:, layout.header :]), rows[:, layout.header - 1]
+
+
+def _python(data: bytes, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    batch = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+    return _planes(np.asarray(batch["data"], np.uint8)), np.asarray(batch[layout.label])
+
+
+def _planes(rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads the dictionaries of arrays in the Python archives, and refuses a pickle that names anything else."""
+
+    _ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype", "encode"})
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.partition(".")[0] in ("numpy", "_codecs") and name in self._ALLOWED:
+            return super().find_class(module, name)
+        raise DataError(f"the pickle in the archive asks for {module}.{name}, which is not part of a CIFAR file")

@@ -1,0 +1,29 @@
+"""Splits by a recorded seed, with every class in the same proportion."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from inceptionlab.errors import DataError
+
+
+def stratified(labels: Int64[Tensor, " n"], fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices (rest, part): `part` holds about `fraction` of every class and at least one picture of each.
+
+    The same labels, fraction and seed give the same split. Raises `DataError` where a class is too small.
+    """
+    if not 0 < fraction < 1:
+        raise DataError(f"a fraction of {fraction:g} was asked for; give one above 0 and below 1")
+    generator = torch.Generator().manual_seed(seed)
+    rest, part = [], []
+    for label in torch.unique(labels):
+        index = (labels == label).nonzero()[:, 0]
+        index = index[torch.randperm(len(index), generator=generator)]
+        count = max(1, round(len(index) * fraction))
+        if count >= len(index):
+            raise DataError(f"class {int(label)} has {len(index)} picture(s), too few to split {fraction:.0%} off")
+        part.append(index[:count])
+        rest.append(index[count:])
+    return torch.cat(rest).sort().values, torch.cat(part).sort().values

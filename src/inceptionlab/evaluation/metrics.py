@@ -1,0 +1,107 @@
+"""Metrics of a classifier from its logits, with intervals where they are estimates."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Results on a test set. Accuracies are shares of 1; `top1_low` and `top1_high` are Wilson's 95 % interval."""
+
+    top1: float
+    top1_low: float
+    top1_high: float
+    top5: float
+    n: int
+    loss: float
+    ece: float
+
+    def as_record(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+def wilson(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927); sensible at 0 and 1, where the normal one is not."""
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def calibration(probabilities: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], bins: int = 15) -> np.ndarray:
+    """Rows (mean confidence, accuracy, count) of equally wide bins of confidence (Guo et al. 2017)."""
+    confidence, guess = probabilities.max(1)
+    right = (guess == labels).float()
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    rows = [
+        (confidence[place == i].mean().item(), right[place == i].mean().item(), int((place == i).sum()))
+        if (place == i).any() else (0.0, 0.0, 0)
+        for i in range(bins)
+    ]  # fmt: skip
+    return np.array(rows)
+
+
+def calibration_error(rows: np.ndarray) -> float:
+    """Expected calibration error: the mean gap of confidence and accuracy, weighted by the bins' counts."""
+    counts = rows[:, 2]
+    return float((np.abs(rows[:, 0] - rows[:, 1]) * counts).sum() / counts.sum())
+
+
+def score(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> Score:
+    """All numbers of a test. `top5` counts the right class among the first five (all, if there are fewer)."""
+    n, classes = logits.shape
+    right = int((logits.argmax(1) == labels).sum())
+    best = logits.topk(min(5, classes)).indices
+    low, high = wilson(right, n)
+    return Score(
+        top1=right / n, top1_low=low, top1_high=high, top5=(best == labels[:, None]).any(1).float().mean().item(),
+        n=n, loss=F.cross_entropy(logits, labels).item(),
+        ece=calibration_error(calibration(logits.softmax(1), labels)),
+    )  # fmt: skip
+
+
+def per_class(
+    logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], classes: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """One `{label, precision, recall, f1, n}` a class."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    numbers = precision_recall_fscore_support(
+        labels.numpy(), logits.argmax(1).numpy(), labels=range(len(classes)), zero_division=0.0
+    )
+    names = ("precision", "recall", "f1", "n")
+    rows = zip(*numbers, strict=True)
+    return [
+        {
+            "label": label,
+            **{name: float(value) if name != "n" else int(value) for name, value in zip(names, row, strict=True)},
+        }
+        for label, row in zip(classes, rows, strict=True)
+    ]
+
+
+def confusion(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> np.ndarray:
+    """Counts: rows are true classes, columns are guesses."""
+    classes = logits.shape[1]
+    place = labels * classes + logits.argmax(1)
+    return torch.bincount(place, minlength=classes * classes).reshape(classes, classes).numpy()
+
+
+def worst_mistakes(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], count: int = 24) -> list[int]:
+    """The wrongly classified pictures whose true class was given the least probability, worst first."""
+    probability = logits.softmax(1)
+    true = probability[torch.arange(len(labels)), labels]
+    wrong = (logits.argmax(1) != labels).nonzero()[:, 0]
+    return wrong[true[wrong].argsort()][:count].tolist()

@@ -1,0 +1,1 @@
+"""Training: recipes, optimisers, schedules, the loop, its state, and the run folder."""

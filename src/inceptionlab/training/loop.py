@@ -1,0 +1,223 @@
+"""The loop: one readable pass over epochs and steps, on Lightning Fabric.
+
+A step depends on the weights, the optimiser and (seed, step) alone, so a run that goes on from a state is the run
+that never stopped, bit for bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import ceil, isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from inceptionlab.build import InceptionNetwork
+from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
+from inceptionlab.data.store import Pictures
+from inceptionlab.errors import RunError
+from inceptionlab.evaluation.logits import accuracy_and_loss
+from inceptionlab.training import files
+from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
+from inceptionlab.training.recipe import Recipe
+
+SECONDS_BETWEEN_STATES = 60.0
+STEPS_BETWEEN_CHECKS = 25
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where training is: all of it is saved, and all of it comes back on resume."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    seen: int = 0
+    best_top1: float = -1.0
+    best_epoch: int = -1
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Listeners:
+    """Who wants to know: after every step (progress, loss), after every epoch (its record)."""
+
+    step: Callable[[Progress, float], None] = lambda progress, loss: None
+    epoch: Callable[[dict[str, Any]], None] = lambda record: None
+    say: Callable[[str], None] = print
+
+
+@dataclass(slots=True)
+class Trainer:
+    """A network in training in the run folder `folder`; `prepare`, then `fit` from the newest state there."""
+
+    network: InceptionNetwork
+    recipe: Recipe
+    fabric: Fabric
+    folder: Path
+    seed: int
+    listeners: Listeners = field(default_factory=Listeners)
+    progress: Progress = field(default_factory=Progress)
+    model: Any = None
+    optimizer: Any = None
+    average: MovingAverage | None = None
+    _saved_at: float = 0.0
+
+    def prepare(self) -> None:
+        """Put the network on the device, make the optimiser, and take the newest readable state up."""
+        channels_last = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer: Optimizer = make_optimizer(channels_last, self.recipe)
+        self.model, self.optimizer = self.fabric.setup(channels_last, optimizer)
+        self.model.mark_forward_method("forward_with_aux")
+        self.average = MovingAverage(self.network, self.recipe.ema) if self.recipe.ema else None
+        state, problems = files.load_state(self.folder / "state")
+        for problem in problems:
+            self.listeners.say(problem)
+        if state is not None:
+            self._restore(state)
+
+    def fit(self, train: Pictures, validation: Pictures) -> Progress:
+        """Train to the recipe's last epoch or to the end of its patience.
+
+        Raises `RunError` where the loss is not finite any more (the last good state is kept) or the disk is full.
+        """
+        self._saved_at = time.monotonic()
+        while self.progress.epoch < self.recipe.epochs and not self._out_of_patience():
+            self._train_epoch(train)
+            self._end_epoch(validation)
+        return self.progress
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            device = self.fabric.device
+            self.average.state = {name: value.to(device) for name, value in state["average"].items()}
+        self.progress = Progress(**state["progress"])
+
+    def _train_epoch(self, train: Pictures) -> None:
+        self.model.train()
+        now, recipe = self.progress, self.recipe
+        sizes = batch_sizes(len(train), recipe.batch_size)
+        total = ceil(len(sizes) / recipe.accumulate) * recipe.epochs
+        started = time.monotonic()
+        losses = torch.tensor(now.loss_sum, dtype=torch.float64, device=self.fabric.device)
+        for images, labels in train_batches(train, recipe.batch_size, self.seed, now.epoch, now.batch):
+            group = sizes[now.batch - now.batch % recipe.accumulate :][: recipe.accumulate]
+            losses += self._forward_backward(images, labels, len(labels) / sum(group)).double() * len(labels)
+            now.batch, now.seen = now.batch + 1, now.seen + len(labels)
+            last = now.batch == len(sizes)
+            if now.batch % recipe.accumulate == 0 or last:
+                self._step(lr_factor(recipe, now.step, total))
+                due = time.monotonic() - self._saved_at > SECONDS_BETWEEN_STATES and not last
+                if now.step % STEPS_BETWEEN_CHECKS == 0 or last or due:
+                    self._check(losses)
+                if due:
+                    self._save(time.monotonic() - started)
+                    started = time.monotonic()
+                self.listeners.step(now, now.loss_sum / max(1, now.seen))
+        now.seconds += time.monotonic() - started
+
+    def _forward_backward(self, images: Tensor, labels: Tensor, share: float) -> Tensor:
+        now = self.progress
+        number = now.epoch * 1_000_000 + now.batch
+        torch.manual_seed(step_generator(self.seed, number).initial_seed())
+        generator, picture = step_generator(self.seed + 1, number), self.network.spec.input
+        size = min(picture.height, images.shape[1]), min(picture.width, images.shape[2])
+        crop = augmented(images, self.recipe.augment, size, generator)
+        x = erased(to_input(crop, picture), self.recipe.augment.erase, generator)
+        logits, aux = self.model.forward_with_aux(x)
+        loss = self._loss(logits, labels)
+        for head in self.network.spec.aux:
+            loss = loss + head.weight * self._loss(aux[head.name], labels)
+        self.fabric.backward(loss * share)
+        return loss.detach()
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+
+    def _step(self, factor: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr * factor
+        if self.recipe.clip:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip, error_if_nonfinite=False)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.network, self.progress.step)
+        self.progress.step += 1
+
+    def _check(self, losses: Tensor) -> None:
+        """Note the sum of the epoch's losses; refuse to go on where it is not finite."""
+        self.progress.loss_sum = float(losses)
+        if not isfinite(self.progress.loss_sum):
+            now = self.progress
+            raise RunError(
+                f"the loss is not a finite number any more at epoch {now.epoch + 1}, step {now.step}; the last good "
+                f"state is in {self.folder / 'state'}. A lower learning rate (now {self.recipe.lr:g}), --set clip=2.0 "
+                "or --precision fp32 may help"
+            )
+
+    def _end_epoch(self, validation: Pictures) -> None:
+        now = self.progress
+        weights = self.average.state if self.average is not None else self.network.state_dict()
+        with evaluated(self.network, weights):
+            top1, loss = accuracy_and_loss(self.model, validation, self.network.spec.input)
+        record = {
+            "epoch": now.epoch + 1, "step": now.step, "train_loss": now.loss_sum / now.seen, "val_loss": loss,
+            "val_top1": top1, "lr": self.optimizer.param_groups[0]["lr"], "seconds": round(now.seconds, 3),
+            "images_per_second": round(now.seen / max(now.seconds, 1e-9), 1),
+        }  # fmt: skip
+        if not isfinite(loss):
+            raise RunError(f"the validation loss is {loss} after epoch {now.epoch + 1}; the last good state is kept")
+        if top1 > now.best_top1:
+            now.best_top1, now.best_epoch = top1, now.epoch
+            metadata = {"spec": self.network.spec.title, "epoch": str(now.epoch + 1), "val_top1": f"{top1:.6f}"}
+            files.save_weights(self.folder / "model.safetensors", weights, metadata)
+        now.epoch, now.batch, now.loss_sum, now.seen = now.epoch + 1, 0, 0.0, 0
+        self.listeners.epoch(record)
+        now.seconds = 0.0
+        self._save(0.0)
+
+    def _save(self, seconds: float) -> None:
+        now = self.progress
+        now.seconds += seconds
+        progress = {name: getattr(now, name) for name in Progress.__slots__}  # type: ignore[attr-defined]
+        state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "progress": progress}
+        if self.average is not None:
+            state["average"] = self.average.state
+        files.save_state(self.folder / "state", state, now.step)
+        self._saved_at = time.monotonic()
+
+    def _out_of_patience(self) -> bool:
+        now = self.progress
+        return bool(self.recipe.patience) and now.epoch - 1 - now.best_epoch >= self.recipe.patience
+
+
+class evaluated:  # noqa: N801  (a context manager reads as a word)
+    """Within the block the module is in evaluation mode with other weights; afterwards it has its own again."""
+
+    def __init__(self, module: nn.Module, weights: dict[str, Tensor]) -> None:
+        self.module, self.weights = module, weights
+        self.own: dict[str, Tensor] = {}
+
+    def __enter__(self) -> None:
+        self.module.eval()
+        state = self.module.state_dict()
+        if any(self.weights[name] is not value and self.weights[name].data_ptr() != value.data_ptr()
+               for name, value in state.items()):  # fmt: skip
+            self.own = {name: value.clone() for name, value in state.items()}
+            self.module.load_state_dict(self.weights)
+
+    def __exit__(self, *_: object) -> None:
+        if self.own:
+            self.module.load_state_dict(self.own)
+        self.module.train()

@@ -1,0 +1,262 @@
+"""A run: one folder from configuration to report. Validation selects; the test set is read once, at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from inceptionlab.build import InceptionNetwork, build
+from inceptionlab.data.sources import load_data
+from inceptionlab.data.split import stratified
+from inceptionlab.data.store import DataSet, Pictures
+from inceptionlab.errors import RunError
+from inceptionlab.evaluation.logits import logits_of
+from inceptionlab.evaluation.metrics import Score, score
+from inceptionlab.evaluation.report import Results, curves_svg, write_report
+from inceptionlab.network import Network
+from inceptionlab.text import digest, dumps, loads
+from inceptionlab.training import files
+from inceptionlab.training.environment import environment
+from inceptionlab.training.loop import Listeners, Trainer
+from inceptionlab.training.recipe import Recipe, as_table, recipe_from
+
+FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that defines a run, apart from the machine it runs on."""
+
+    spec: Network
+    recipe: Recipe
+    data: str
+    seed: int = 0
+    limit_train: int | None = None
+    limit_test: int | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for the run's folder: network, data, and a hash of what defines it."""
+        plain = [digest(self.spec), as_table(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
+        ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.spec.name}-{Path(self.data).name}-{ending}"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a run runs: "auto", "cpu", "cuda" …; the folder of named data sets; a TensorBoard log if asked for."""
+
+    device: str = "auto"
+    data_dir: Path | None = None
+    tensorboard: bool = False
+
+
+def default_recipe(data: str) -> str:
+    """The name of the recipe that suits a data set."""
+    known = {"digits": "digits", "mnist": "digits", "fashion_mnist": "clothes", "cifar10": "small", "cifar100": "small"}
+    return known.get(data, "folder")
+
+
+def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, data: DataSet | None = None) -> Score:
+    """Train, or go on training, in `folder`; then test once and write the report.
+
+    `data` may be handed over if it is loaded already. Raises `RunError` for a folder that holds another or a
+    finished run.
+    """
+    claim(folder, setup)
+    data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
+    fabric = make_fabric(machine.device, setup.recipe.precision)
+    training, validation = (part.to(fabric.device) for part in divided(data, setup))
+    torch.manual_seed(setup.seed)
+    network = build(setup.spec)
+    environment_ = environment(fabric.device, f"{data.name}: {data.train.digest()}, {data.test.digest()}")
+    files.write_json(folder / "environment.json", environment_)
+    log = MetricsLog(folder, machine.tensorboard)
+    trainer = Trainer(
+        network, setup.recipe, fabric, folder, setup.seed, replace(listeners, epoch=_both(log.add, listeners.epoch))
+    )
+    trainer.prepare()
+    log.keep(trainer.progress.epoch)
+    done = trainer.fit(training, validation)
+    network.load_state_dict(files.load_weights(folder / "model.safetensors"))
+    selected = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
+    return test(network, data, setup, folder, fabric, selected)
+
+
+def test(
+    network: InceptionNetwork, data: DataSet, setup: Setup, folder: Path, fabric: Fabric, selected_by: str
+) -> Score:
+    """Read the test set, write `test.json` and the report, and give the score."""
+    pictures = data.test.limited(setup.limit_test)
+    network.eval()
+    with fabric.autocast():
+        logits = logits_of(network, pictures.to(fabric.device), setup.spec.input)
+    result = score(logits, pictures.labels)
+    files.write_json(folder / "test.json", {**result.as_record(), "selected_by": selected_by, "seed": setup.seed})
+    results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
+    files.write(folder / "curves.svg", curves_svg(results.metrics))
+    write_report(folder / "report.html", results)
+    return result
+
+
+def make_fabric(device: str, precision: str) -> Fabric:
+    """Fabric for one device. "auto" precision is bf16 where the device computes in it. Raises `RunError`."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("cpu", "cuda", "mps"):
+        raise RunError(f"there is no device {device!r}; known are auto, cpu, cuda and mps")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RunError("the device cuda was asked for, but torch finds none; --device cpu works everywhere")
+    if precision == "auto":
+        precision = "bf16" if _has_bf16(device) else "fp32"
+    if precision == "fp16" and device == "cpu":
+        raise RunError("fp16 trains on GPUs only; --precision bf16 or fp32 works on a CPU")
+    fabric = Fabric(accelerator=device, devices=1, precision=FABRIC[precision])  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
+def _has_bf16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and "avx512_bf16" in _flags()
+
+
+def _flags() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+
+
+def divided(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
+    """(training, validation): the set's own, or a stratified part of the training pictures by the seed."""
+    pictures = data.train.limited(setup.limit_train)
+    if data.validation is not None:
+        return pictures, data.validation
+    rest, part = stratified(pictures.labels, setup.recipe.validation, setup.seed)
+    return pictures.subset(rest), pictures.subset(part)
+
+
+def claim(folder: Path, setup: Setup) -> None:
+    """Make `folder` the folder of this run. Raises `RunError` where it holds another or a finished one."""
+    config = folder / "config.json"
+    wanted = as_config(setup)
+    if (folder / "test.json").exists():
+        raise RunError(f"{folder} holds a finished run; give another --seed or --out, or look at it with evaluate")
+    if config.exists() and json.loads(config.read_text()) != json.loads(json.dumps(wanted)):
+        raise RunError(f"{folder} holds a run of another configuration; give another --out, or --resume {folder}")
+    if folder.exists() and not config.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty and holds no run; give another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made: {error}") from None
+    files.write(folder / "spec.json", dumps(setup.spec) + "\n")
+    files.write(folder / "config.toml", to_toml(wanted))
+    files.write_json(config, wanted)
+
+
+def as_config(setup: Setup) -> dict[str, Any]:
+    """The resolved configuration as plain values."""
+    return {
+        "model": setup.spec.title, "data": setup.data, "seed": setup.seed, "limit_train": setup.limit_train or 0,
+        "limit_test": setup.limit_test or 0, "recipe": as_table(setup.recipe),
+    }  # fmt: skip
+
+
+def read_setup(folder: Path) -> Setup:
+    """The setup of a run folder. Raises `RunError` where it is none."""
+    config, spec = folder / "config.json", folder / "spec.json"
+    if not config.is_file() or not spec.is_file():
+        raise RunError(f"{folder} is not a run folder (it has no config.json and spec.json); train prints the folder")
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+        return Setup(
+            loads(spec.read_text(encoding="utf-8")), recipe_from(values["recipe"]), values["data"], values["seed"],
+            values["limit_train"] or None, values["limit_test"] or None,
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise RunError(f"{folder} holds a configuration that cannot be read: {error}") from None
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The epochs of `metrics.jsonl`; a last line that was cut off is left out."""
+    path = folder / "metrics.jsonl"
+    records: list[dict[str, Any]] = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+class MetricsLog:
+    """`metrics.jsonl`, one object an epoch, and TensorBoard's log where it is asked for."""
+
+    def __init__(self, folder: Path, tensorboard: bool) -> None:
+        self.folder = folder
+        self.writer = _tensorboard(folder) if tensorboard else None
+
+    def keep(self, epochs: int) -> None:
+        """Drop what a killed process noted after the state that training goes on from."""
+        records = [record for record in read_metrics(self.folder) if record["epoch"] <= epochs]
+        files.write(self.folder / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Note an epoch."""
+        records = [*read_metrics(self.folder), record]
+        files.write(self.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
+        if self.writer is not None:
+            for name, value in record.items():
+                self.writer.add_scalar(name, value, record["epoch"])
+            self.writer.flush()
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise RunError("TensorBoard is not installed: pip install 'inceptionlab[tensorboard]'") from None
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def _both(
+    first: Callable[[dict[str, Any]], None], second: Callable[[dict[str, Any]], None]
+) -> Callable[[dict[str, Any]], None]:
+    def call(record: dict[str, Any]) -> None:
+        first(record)
+        second(record)
+
+    return call
+
+
+def _facts(folder: Path, data: DataSet, selected_by: str) -> dict[str, Any]:
+    config = json.loads((folder / "config.json").read_text())
+    return {
+        "run": folder.name, "data": f"{data.name} ({data.note})", "selected by": selected_by, "config": config,
+        "environment": json.loads((folder / "environment.json").read_text()),
+    }  # fmt: skip
+
+
+def to_toml(values: dict[str, Any], prefix: str = "") -> str:
+    """Plain values as TOML: numbers, strings, booleans and tables."""
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in values.items()
+        if not isinstance(value, dict)
+    ]
+    tables = [
+        f"\n[{prefix}{name}]\n{to_toml(value, f'{prefix}{name}.')}"
+        for name, value in values.items()
+        if isinstance(value, dict)
+    ]
+    return "\n".join(lines) + "\n" + "".join(tables)
