@@ -1,1 +1,43 @@
-"""InceptionLab."""
+"""InceptionLab: the whole Inception family as one algebra. Names are imported when first used, so that
+what needs no torch never waits for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inceptionlab.building import build, build_node, create_block, create_model
+    from inceptionlab.errors import DataError, InceptionLabError, RunError, SizeError, SpecError
+    from inceptionlab.geometry import explain, measure, smallest_input
+    from inceptionlab.network import Aux, Input, Network
+    from inceptionlab.prediction import load_run, predict
+    from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.zoo.registry import get_spec, list_models
+
+_PLACES = {
+    "building": ("build", "build_node", "create_block", "create_model"),
+    "errors": ("DataError", "InceptionLabError", "RunError", "SizeError", "SpecError"),
+    "geometry": ("explain", "measure", "smallest_input"),
+    "network": ("Aux", "Input", "Network"),
+    "prediction": ("load_run", "predict"),
+    "rules": ("Rule", "parse_rule"),
+    "zoo.registry": ("get_spec", "list_models"),
+}
+_LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "create_model", "create_block", "build", "build_node", "get_spec", "list_models", "Network", "Input", "Aux", "Rule",
+    "parse_rule", "measure", "explain", "smallest_input", "load_run", "predict", "InceptionLabError", "SpecError",
+    "SizeError", "DataError", "RunError",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'inceptionlab' has no attribute {name!r}")
+    module = import_module(_LAZY[name])
+    value = getattr(module, name)
+    globals()[name] = value
+    return value

@@ -1,7 +1,7 @@
 """The vocabulary: a network is one value, a tree of fourteen kinds of node written like the table in its paper.
 
 Nodes are frozen, so they compare, hash, print and serialise. Channel counts are never written as inputs: they
-are threaded by `inceptionlab.geometry` and `inceptionlab.build`, which is why removing a branch is one line.
+are threaded by `inceptionlab.geometry` and `inceptionlab.building`, which is why removing a branch is one line.
 Nothing in this module imports torch.
 """
 

@@ -7,7 +7,6 @@ import io
 import json
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,15 +55,8 @@ class Results:
     facts: dict[str, Any]
 
 
-def write_report(path: Path, results: Results) -> None:
-    """Write the page. It loads nothing from elsewhere."""
-    from inceptionlab.training.files import write
-
-    write(path, report_html(results))
-
-
 def report_html(results: Results) -> str:
-    """The page as text."""
+    """The page as text. It loads nothing from elsewhere."""
     title = f"{results.spec.title} on {results.facts['config']['data']}"
     sections = [
         _headline(results),
@@ -93,8 +85,12 @@ def _headline(results: Results) -> str:
         f'<p class="big">{score.top1:.2%}</p><p>top-1 accuracy on the test set, 95 % interval '
         f"{score.top1_low:.2%} to {score.top1_high:.2%} (Wilson). The test set was read once, at the end; the weights "
         f"were selected by {escape(results.facts['selected by'])}.</p>"
-        f'<div class="cards">{"".join(f"<div class=card><span class=soft>{k}</span><b>{v}</b></div>" for k, v in cards.items())}</div>'
+        f'<div class="cards">{"".join(_card(name, value) for name, value in cards.items())}</div>'
     )
+
+
+def _card(name: str, value: str) -> str:
+    return f'<div class="card"><span class="soft">{name}</span><b>{value}</b></div>'
 
 
 def _curves(results: Results) -> str:
@@ -126,7 +122,8 @@ def _mistakes(results: Results) -> str:
         return "<h2>Worst mistakes</h2><p>There was no mistake.</p>"
     probability = results.logits.softmax(1)
     figures = "".join(_figure(results.pictures, i, int(labels[i]), probability[i]) for i in worst)
-    return f'<h2>Worst mistakes</h2><p class="soft">True class, then the guess with its probability.</p><div class="grid">{figures}</div>'
+    words = '<p class="soft">True class, then the guess with its probability.</p>'
+    return f'<h2>Worst mistakes</h2>{words}<div class="grid">{figures}</div>'
 
 
 def _figure(pictures: Pictures, i: int, label: int, probability: Tensor) -> str:

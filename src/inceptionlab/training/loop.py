@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from inceptionlab.build import InceptionNetwork
+from inceptionlab.building import InceptionNetwork
 from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
 from inceptionlab.data.store import Pictures
 from inceptionlab.errors import RunError
@@ -28,7 +28,9 @@ from inceptionlab.training import files
 from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
 from inceptionlab.training.recipe import Recipe
 
-SECONDS_BETWEEN_STATES = 60.0
+SECONDS_BETWEEN_STATES = 5.0
+SHARE_OF_SAVING = 0.02
+"""A state is written every 5 seconds, or so seldom that writing takes 2 % of the time."""
 STEPS_BETWEEN_CHECKS = 25
 
 
@@ -38,6 +40,7 @@ class Progress:
 
     epoch: int = 0
     batch: int = 0
+    batches: int = 0
     step: int = 0
     loss_sum: float = 0.0
     seen: int = 0
@@ -48,11 +51,14 @@ class Progress:
 
 @dataclass(slots=True)
 class Listeners:
-    """Who wants to know: after every step (progress, loss), after every epoch (its record)."""
+    """Who wants to know: after every step (progress, loss), after every epoch (its record); and who may ask training
+    to stop after the step under way.
+    """
 
     step: Callable[[Progress, float], None] = lambda progress, loss: None
     epoch: Callable[[dict[str, Any]], None] = lambda record: None
     say: Callable[[str], None] = print
+    stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -69,7 +75,7 @@ class Trainer:
     model: Any = None
     optimizer: Any = None
     average: MovingAverage | None = None
-    _saved_at: float = 0.0
+    _next_save: float = 0.0
 
     def prepare(self) -> None:
         """Put the network on the device, make the optimiser, and take the newest readable state up."""
@@ -89,7 +95,7 @@ class Trainer:
 
         Raises `RunError` where the loss is not finite any more (the last good state is kept) or the disk is full.
         """
-        self._saved_at = time.monotonic()
+        self._next_save = time.monotonic() + SECONDS_BETWEEN_STATES
         while self.progress.epoch < self.recipe.epochs and not self._out_of_patience():
             self._train_epoch(train)
             self._end_epoch(validation)
@@ -107,6 +113,7 @@ class Trainer:
         self.model.train()
         now, recipe = self.progress, self.recipe
         sizes = batch_sizes(len(train), recipe.batch_size)
+        now.batches = len(sizes)
         total = ceil(len(sizes) / recipe.accumulate) * recipe.epochs
         started = time.monotonic()
         losses = torch.tensor(now.loss_sum, dtype=torch.float64, device=self.fabric.device)
@@ -117,12 +124,15 @@ class Trainer:
             last = now.batch == len(sizes)
             if now.batch % recipe.accumulate == 0 or last:
                 self._step(lr_factor(recipe, now.step, total))
-                due = time.monotonic() - self._saved_at > SECONDS_BETWEEN_STATES and not last
+                stop = self.listeners.stop()
+                due = stop or (time.monotonic() > self._next_save and not last)
                 if now.step % STEPS_BETWEEN_CHECKS == 0 or last or due:
                     self._check(losses)
                 if due:
                     self._save(time.monotonic() - started)
                     started = time.monotonic()
+                if stop:
+                    raise KeyboardInterrupt
                 self.listeners.step(now, now.loss_sum / max(1, now.seen))
         now.seconds += time.monotonic() - started
 
@@ -188,14 +198,15 @@ class Trainer:
         self._save(0.0)
 
     def _save(self, seconds: float) -> None:
-        now = self.progress
+        now, started = self.progress, time.monotonic()
         now.seconds += seconds
         progress = {name: getattr(now, name) for name in Progress.__slots__}  # type: ignore[attr-defined]
         state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "progress": progress}
         if self.average is not None:
             state["average"] = self.average.state
         files.save_state(self.folder / "state", state, now.step)
-        self._saved_at = time.monotonic()
+        took = time.monotonic() - started
+        self._next_save = time.monotonic() + max(SECONDS_BETWEEN_STATES, took / SHARE_OF_SAVING)
 
     def _out_of_patience(self) -> bool:
         now = self.progress

@@ -12,19 +12,20 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from inceptionlab.build import InceptionNetwork, build
+from inceptionlab.building import InceptionNetwork, build
 from inceptionlab.data.sources import load_data
 from inceptionlab.data.split import stratified
 from inceptionlab.data.store import DataSet, Pictures
 from inceptionlab.errors import RunError
 from inceptionlab.evaluation.logits import logits_of
 from inceptionlab.evaluation.metrics import Score, score
-from inceptionlab.evaluation.report import Results, curves_svg, write_report
+from inceptionlab.evaluation.report import Results, curves_svg, report_html
 from inceptionlab.network import Network
 from inceptionlab.text import digest, dumps, loads
 from inceptionlab.training import files
 from inceptionlab.training.environment import environment
 from inceptionlab.training.loop import Listeners, Trainer
+from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.recipe import Recipe, as_table, recipe_from
 
 FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -72,12 +73,14 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     """
     claim(folder, setup)
     data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
-    fabric = make_fabric(machine.device, setup.recipe.precision)
+    fabric = make_fabric(machine.device, _precision(folder, setup.recipe))
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
     torch.manual_seed(setup.seed)
     network = build(setup.spec)
-    environment_ = environment(fabric.device, f"{data.name}: {data.train.digest()}, {data.test.digest()}")
-    files.write_json(folder / "environment.json", environment_)
+    digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
+    facts = {**environment(fabric.device, digests), "precision": fabric._precision.precision}
+    files.write_json(folder / "environment.json", facts)
+    files.write_json(folder / "classes.json", data.train.classes)
     log = MetricsLog(folder, machine.tensorboard)
     trainer = Trainer(
         network, setup.recipe, fabric, folder, setup.seed, replace(listeners, epoch=_both(log.add, listeners.epoch))
@@ -102,7 +105,7 @@ def test(
     files.write_json(folder / "test.json", {**result.as_record(), "selected_by": selected_by, "seed": setup.seed})
     results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
     files.write(folder / "curves.svg", curves_svg(results.metrics))
-    write_report(folder / "report.html", results)
+    files.write(folder / "report.html", report_html(results))
     return result
 
 
@@ -115,7 +118,7 @@ def make_fabric(device: str, precision: str) -> Fabric:
     if device == "cuda" and not torch.cuda.is_available():
         raise RunError("the device cuda was asked for, but torch finds none; --device cpu works everywhere")
     if precision == "auto":
-        precision = "bf16" if _has_bf16(device) else "fp32"
+        precision = fastest_precision(device)
     if precision == "fp16" and device == "cpu":
         raise RunError("fp16 trains on GPUs only; --precision bf16 or fp32 works on a CPU")
     fabric = Fabric(accelerator=device, devices=1, precision=FABRIC[precision])  # type: ignore[arg-type]
@@ -123,17 +126,13 @@ def make_fabric(device: str, precision: str) -> Fabric:
     return fabric
 
 
-def _has_bf16(device: str) -> bool:
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported() and "avx512_bf16" in _flags()
-
-
-def _flags() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
+def _precision(folder: Path, recipe: Recipe) -> str:
+    """The recipe's precision; for a run that goes on, the one that "auto" came to when it began."""
+    path = folder / "environment.json"
+    if recipe.precision != "auto" or not path.exists():
+        return recipe.precision
+    known = {fabric: name for name, fabric in FABRIC.items()}
+    return known.get(json.loads(path.read_text()).get("precision", ""), "auto")
 
 
 def divided(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:

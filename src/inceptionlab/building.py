@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from inceptionlab.errors import SpecError, nearest
+from inceptionlab.errors import SpecError
 from inceptionlab.geometry import Measured, measure, measure_node, split_widths
 from inceptionlab.initialise import Scheme, initialise
 from inceptionlab.layers import branches
@@ -19,7 +19,6 @@ from inceptionlab.layers.head import dense_layer
 from inceptionlab.layers.pool import pool_layer
 from inceptionlab.layers.residual import DropPath, LayerScale, Residual
 from inceptionlab.network import Network
-from inceptionlab.rules import small_stem
 from inceptionlab.spec import (
     LRN,
     Act,
@@ -37,10 +36,8 @@ from inceptionlab.spec import (
     Seq,
 )
 from inceptionlab.spec import Residual as ResidualNode
+from inceptionlab.zoo.configure import Stem, configured
 from inceptionlab.zoo.modules import get_block
-from inceptionlab.zoo.registry import get_spec
-
-Stem = Literal["auto", "imagenet", "small"]
 
 
 class InceptionNetwork(nn.Module):
@@ -111,30 +108,6 @@ def create_model(
     picture is less than half as large as the network's own; "imagenet" keeps the paper's, "small" replaces it.
     """
     return build(configured(name, num_classes, in_channels, input_size, aux, stem))
-
-
-def configured(
-    name: str | Network,
-    num_classes: int | None = None,
-    in_channels: int | None = None,
-    input_size: int | tuple[int, int] | None = None,
-    aux: bool = False,
-    stem: Stem = "auto",
-) -> Network:
-    """The spec that `create_model` builds."""
-    if stem not in ("auto", "imagenet", "small"):
-        raise SpecError(f"stem={stem!r}: {nearest(stem, ('auto', 'imagenet', 'small'))}")
-    spec = get_spec(name) if isinstance(name, str) else name
-    spec = spec if aux else spec.without_aux()
-    spec = spec if num_classes is None else spec.with_classes(num_classes)
-    spec = spec if in_channels is None else spec.with_channels(in_channels)
-    if input_size is None and stem != "small":
-        return spec
-    size = (spec.input.height, spec.input.width) if input_size is None else input_size
-    side = size if isinstance(size, int) else min(size)
-    if stem == "small" or (stem == "auto" and 2 * side < min(spec.input.height, spec.input.width)):
-        spec = small_stem(side)(spec)
-    return spec.resized(size)
 
 
 def create_block(version: str, in_channels: int, *, checkpoint: bool = False, **options: Any) -> nn.Module:

@@ -1,0 +1,102 @@
+"""The command line: one lazy file a command, so that help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from inceptionlab.errors import InceptionLabError
+
+COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "list": (
+        "The networks of the zoo with their numbers.",
+        (
+            "inceptionlab list",
+            'inceptionlab list "inception*"',
+            "inceptionlab list --json",
+        ),
+    ),
+    "show": (
+        "A network as the table of its paper: shapes, parameters, MACs, receptive fields.",
+        (
+            "inceptionlab show googlenet.paper",
+            "inceptionlab show inception_v3 --depth 3",
+            "inceptionlab show googlenet.gray --explain conv1",
+            'inceptionlab show "small_v1 | residual(0.1)" --json',
+        ),
+    ),
+    "diff": (
+        "What differs between two networks.",
+        (
+            "inceptionlab diff googlenet.paper googlenet.torchvision",
+            'inceptionlab diff small_v1 "small_v1 | residual(0.1) | attend(cbam)"',
+        ),
+    ),
+    "draw": (
+        "A network or a module as an SVG diagram.",
+        (
+            "inceptionlab draw googlenet.paper -o googlenet.svg",
+            "inceptionlab draw googlenet.paper --node inception3a -o module.svg",
+            "inceptionlab draw inception_v3 --depth 1 -o overview.svg",
+        ),
+    ),
+    "train": (
+        "Train a network, test it once, write a run folder with a report. Validation is split from the training pictures by the seed and selects the weights; the test set is read once, at the end. The last line printed is the run folder.",
+        (
+            "inceptionlab train --model inception_net --data cifar10",
+            'inceptionlab train --model "small_v1 | attend(se)" --data fashion_mnist --epochs 5',
+            "inceptionlab train --model googlenet --data path/to/folder --input-size 128 --set ema=0.99",
+            "inceptionlab train --resume runs/inception_net-cifar10-1a2b3c4d",
+        ),
+    ),
+    "evaluate": (
+        "Test a trained network on the test set of its data, or of other data with the same classes.",
+        (
+            "inceptionlab evaluate runs/inception_net-cifar10-1a2b3c4d",
+            "inceptionlab evaluate runs/inception_net-cifar10-1a2b3c4d --json",
+            "inceptionlab evaluate runs/googlenet-flowers-5e6f7a8b --data path/to/other/flowers",
+        ),
+    ),
+    "predict": (
+        "The likeliest classes of pictures by a trained network.",
+        (
+            "inceptionlab predict runs/inception_net-cifar10-1a2b3c4d cat.jpg",
+            "inceptionlab predict runs/inception_net-cifar10-1a2b3c4d *.png --top 3 --json",
+        ),
+    ),
+}
+"""What each command does, and examples of it."""
+
+
+def _app() -> App:
+    app = App(
+        name="inceptionlab",
+        help="Build, train, test and explain the whole Inception family.",
+        help_format="plaintext",
+        help_epilogue="Each command has its own --help with examples.",
+        version=lambda: version("inceptionlab"),
+    )
+    for name, (words, examples) in COMMANDS.items():
+        lines = "\n".join(["Examples:", *(f"  {example}" for example in examples)])
+        place = f"inceptionlab.cli.{name}:{name.replace('list', 'list_')}"
+        app.command(place, name=name, help=words, help_epilogue=lines)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
+    try:
+        _app()(arguments, exit_on_error=False)
+    except CycloptsError:
+        sys.exit(2)
+    except InceptionLabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,61 @@
+"""`inceptionlab list`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from inceptionlab.errors import SpecError
+from inceptionlab.geometry import measure
+from inceptionlab.zoo.registry import REGISTRY, list_models
+
+
+def list_(pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False) -> None:
+    """Show the networks of the zoo: year, parameters, MACs, input, published accuracy and its source.
+
+    Parameters
+    ----------
+    pattern
+        A shell pattern of names.
+    json_
+        Print an array of objects.
+    """
+    names = list_models(pattern)
+    if not names:
+        raise SpecError(f"no network matches {pattern!r}; inceptionlab list shows them all")
+    records = [record(name) for name in names]
+    if json_:
+        print(json.dumps(records, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "member", "year", box=None)
+    for column in ("parameters", "with aux", "MACs", "input", "top-1 %"):
+        table.add_column(column, justify="right")
+    table.add_column("source")
+    for r in records:
+        top1 = "" if r["top1"] is None else f"{r['top1']:g}"
+        numbers = (
+            f"{r['params']:,}",
+            f"{r['params_with_aux']:,}",
+            f"{r['macs']:,}",
+            "x".join(map(str, r["input"])),
+            top1,
+        )
+        table.add_row(r["name"], r["member"], str(r["year"]), *numbers, r["source"])
+    Console(soft_wrap=True).print(table)
+
+
+def record(name: str) -> dict[str, Any]:
+    """The facts of a network by name."""
+    entry = REGISTRY[name]
+    measured = measure(entry.make())
+    return {
+        "name": name, "member": entry.member, "form": name.partition(".")[2] or "default", "year": entry.year,
+        "params": measured.params, "params_with_aux": measured.params_with_aux, "macs": measured.macs,
+        "input": list(measured.network.input.shape), "top1": entry.top1,
+        "source": f"{entry.source}; accuracy: {entry.top1_source}" if entry.top1_source else entry.source,
+    }  # fmt: skip

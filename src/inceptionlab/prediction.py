@@ -1,0 +1,70 @@
+"""From a run folder and pictures to classes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inceptionlab.building import InceptionNetwork, build
+from inceptionlab.data.batches import to_input
+from inceptionlab.data.picture import decode, fitted
+from inceptionlab.errors import RunError
+from inceptionlab.network import Input
+from inceptionlab.training import files
+from inceptionlab.training.run import Setup, read_setup
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network with its classes and what it was trained by."""
+
+    network: InceptionNetwork
+    classes: tuple[str, ...]
+    setup: Setup
+
+
+def load_run(folder: Path, device: str = "cpu") -> Trained:
+    """The network of a run folder in evaluation mode. Raises `RunError` where the run has no weights yet."""
+    setup = read_setup(folder)
+    weights, classes = folder / "model.safetensors", folder / "classes.json"
+    if not weights.is_file() or not classes.is_file():
+        raise RunError(f"{folder} has no trained weights yet; train goes on with --resume {folder}")
+    network = build(setup.spec)
+    try:
+        network.load_state_dict(files.load_weights(weights))
+    except RuntimeError as error:
+        raise RunError(
+            f"{weights} does not fit the network in spec.json: {str(error).splitlines()[-1].strip()}"
+        ) from None
+    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return Trained(network, tuple(json.loads(classes.read_text(encoding="utf-8"))), setup)
+
+
+def read_picture(path: Path, picture: Input) -> Float[Tensor, "1 c h w"]:
+    """A picture file prepared as the network's spec says. Raises `DataError` for what cannot be read."""
+    whole = decode(path, str(path), picture.channels)
+    pixels = np.array(fitted(whole, (picture.height, picture.width), picture.crop, picture.interpolation))
+    grid = pixels if pixels.ndim == 3 else pixels[..., None]
+    return to_input(torch.from_numpy(grid)[None], picture)
+
+
+@torch.inference_mode()
+def predict(trained: Trained, paths: list[Path], top: int = 5) -> list[dict[str, Any]]:
+    """For each picture `{path, top: [{label, index, probability}]}`, the likeliest classes first."""
+    device = next(trained.network.parameters()).device
+    results: list[dict[str, Any]] = []
+    for path in paths:
+        x = read_picture(path, trained.setup.spec.input).to(device)
+        probability = trained.network(x).float().softmax(1)[0].cpu()
+        best = probability.topk(min(top, len(probability)))
+        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        guesses = [{"label": trained.classes[i], "index": i, "probability": p} for i, p in rows]
+        results.append({"path": str(path), "top": guesses})
+    return results

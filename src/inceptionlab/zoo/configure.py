@@ -1,0 +1,36 @@
+"""A network of the zoo for other classes, other pictures and another stem, as one value."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from inceptionlab.errors import SpecError, nearest
+from inceptionlab.network import Network
+from inceptionlab.rules import small_stem
+from inceptionlab.zoo.registry import get_spec
+
+Stem = Literal["auto", "imagenet", "small"]
+
+
+def configured(
+    name: str | Network,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    aux: bool = False,
+    stem: Stem = "auto",
+) -> Network:
+    """The spec that `create_model` builds."""
+    if stem not in ("auto", "imagenet", "small"):
+        raise SpecError(f"stem={stem!r}: {nearest(stem, ('auto', 'imagenet', 'small'))}")
+    spec = get_spec(name) if isinstance(name, str) else name
+    spec = spec if aux else spec.without_aux()
+    spec = spec if num_classes is None else spec.with_classes(num_classes)
+    spec = spec if in_channels is None else spec.with_channels(in_channels)
+    if input_size is None and stem != "small":
+        return spec
+    size = (spec.input.height, spec.input.width) if input_size is None else input_size
+    side = size if isinstance(size, int) else min(size)
+    if stem == "small" or (stem == "auto" and 2 * side < min(spec.input.height, spec.input.width)):
+        spec = small_stem(side)(spec)
+    return spec.resized(size)
