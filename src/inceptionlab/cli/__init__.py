@@ -43,7 +43,9 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "train": (
-        "Train a network, test it once, write a run folder with a report. Validation is split from the training pictures by the seed and selects the weights; the test set is read once, at the end. The last line printed is the run folder.",
+        "Train a network, test it once, write a run folder with a report. "
+        "Validation is split from the training pictures by the seed and selects the weights; the test set is read "
+        "once, at the end. The last line printed is the run folder.",
         (
             "inceptionlab train --model inception_net --data cifar10",
             'inceptionlab train --model "small_v1 | attend(se)" --data fashion_mnist --epochs 5',
