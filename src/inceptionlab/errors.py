@@ -29,7 +29,7 @@ class RunError(InceptionLabError, RuntimeError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause with the known names nearest to `name`, for the end of an error message."""
     names = list(known)
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    close = get_close_matches(name, names, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(repr(n) for n in close)}?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

@@ -77,7 +77,8 @@ class MeasuredNetwork:
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """What is threaded through a tree: shape and receptive field at a point, and the width of the residual stream."""
+    """What is threaded through a tree: shape and receptive field at a point, and the width of the innermost residual
+    stream (0 outside of one)."""
 
     shape: Shape
     field: Field
@@ -101,7 +102,7 @@ def measure(network: Network) -> MeasuredNetwork:
 
 
 def _measure(network: Network) -> MeasuredNetwork:
-    point = _Stream(network.input.shape, Field(), network.input.channels, network.classes)
+    point = _Stream(network.input.shape, Field(), 0, network.classes)
     tops: list[Measured] = []
     for name, node in network.children:
         tops.append(_node(node, name, point))
@@ -116,7 +117,7 @@ def _measure(network: Network) -> MeasuredNetwork:
 
 def measure_node(node: Node, shape: Shape, classes: int = 1000, path: str = "") -> Measured:
     """Measure one node on its own, on an input of `shape` (channels, height, width)."""
-    return _node(node, path, _Stream(shape, Field(), shape[0], classes))
+    return _node(node, path, _Stream(shape, Field(), 0, classes))
 
 
 def smallest_input(network: Network, limit: int = 2048) -> int | None:
@@ -176,7 +177,7 @@ def _leaf(node: Node, path: str, point: _Stream) -> Measured:
 
 def resolved(node: Node, width: int, classes: int) -> Node:
     """The node with `STREAM` and `CLASSES` replaced by numbers; a classifier of 0 classes is the identity."""
-    if isinstance(node, Conv) and node.out == STREAM:
+    if isinstance(node, Conv) and node.out == STREAM and width:
         return replace(node, out=width)
     if isinstance(node, Linear) and node.out == CLASSES:
         return replace(node, out=classes) if classes else Seq()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
-from inceptionlab.costs import padding_before
+from inceptionlab.costs import ghost_width, padding_before
 from inceptionlab.spec import Attention, Block, Conv, Depthwise, Ghost, Linear, Node, Pool, pair
 
 
@@ -72,10 +72,10 @@ class Field:
                 return Field(EVERYTHING, EVERYTHING)
             case Attention():
                 return Field(replace(EVERYTHING, jump=self.height.jump), replace(EVERYTHING, jump=self.width.jump))
-            case Ghost(ratio=ratio, cheap=cheap):
+            case Ghost(out=out, cheap=cheap):
                 primary = self._slide(node, shape)
                 slid = Field(primary.height.through(cheap, 1, cheap // 2), primary.width.through(cheap, 1, cheap // 2))
-                return union([primary, slid]) if ratio > 1 else primary
+                return union([primary, slid]) if out > ghost_width(node) else primary
             case Conv() | Depthwise() | Pool():
                 return self._slide(node, shape)
             case Block(kernel=kernel, stride=stride):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
-from inceptionlab.errors import SpecError, nearest
-from inceptionlab.network import Network
+from inceptionlab.errors import SizeError, SpecError, nearest
+from inceptionlab.geometry import measure
+from inceptionlab.network import Aux, Network
 from inceptionlab.rules import small_stem
+from inceptionlab.spec import Pool
+from inceptionlab.tree import sequence
 from inceptionlab.zoo.registry import get_spec
 
 Stem = Literal["auto", "imagenet", "small"]
@@ -33,4 +37,29 @@ def configured(
     side = size if isinstance(size, int) else min(size)
     if stem == "small" or (stem == "auto" and 2 * side < min(spec.input.height, spec.input.width)):
         spec = small_stem(side)(spec)
-    return spec.resized(size)
+    return with_fitting_aux(spec.resized(size))
+
+
+def with_fitting_aux(spec: Network) -> Network:
+    """The network with auxiliary heads that fit its input: where pixels run out in one, its first pool gives the
+    grid that it gives in the paper, whatever it reads."""
+    heads = tuple(aux if _fits(replace(spec, aux=(aux,))) else _adaptive(aux, spec.name) for aux in spec.aux)
+    return replace(spec, aux=heads)
+
+
+def _fits(spec: Network) -> bool:
+    measure(spec.without_aux())
+    try:
+        measure(spec)
+    except SizeError:
+        return False
+    return True
+
+
+def _adaptive(aux: Aux, name: str) -> Aux:
+    paper = {row.path: row for row in measure(get_spec(name)).walk()}
+    children = tuple(
+        (key, Pool(node.kind, to=paper[f"{aux.name}.{key}"].output[1]) if isinstance(node, Pool) else node)
+        for key, node in aux.head.children
+    )
+    return replace(aux, head=sequence(children))

@@ -1,0 +1,41 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.installed  ## train, test and report on real scanned digits
+	rm -rf runs/demo
+	$(BIN)/inceptionlab train --model "inception_net | small_stem(32) | norm(batch)" --data digits --out runs/demo
+	@echo
+	@echo "Open runs/demo/report.html, then try:"
+	@echo "  $(BIN)/inceptionlab list"
+	@echo "  $(BIN)/inceptionlab show inception_v3"
+	@echo "  $(BIN)/inceptionlab draw googlenet.paper --node inception3a -o module.svg"
+	@echo "  $(BIN)/inceptionlab train --model inception_net --data cifar10"
+
+test: $(VENV)/.installed-dev  ## the whole suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.installed-dev  ## format, lint, types, import direction, sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit("InceptionLab needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) -e '.[dev]'
+	touch $@ $(VENV)/.installed

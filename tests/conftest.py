@@ -1,0 +1,41 @@
+"""What the tests share: real data where INCEPTIONLAB_DATA points to it, and one thread a worker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "inceptionlab",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("inceptionlab")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_a_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data sets; tests that need it are skipped without it."""
+    folder = os.environ.get("INCEPTIONLAB_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("INCEPTIONLAB_DATA does not point to a folder of data sets")
+    return Path(folder)
+
+
+@pytest.fixture
+def fashion() -> str:
+    """The name of Fashion-MNIST where Debian's package has it."""
+    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    return "fashion_mnist"

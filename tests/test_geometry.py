@@ -1,0 +1,162 @@
+from math import inf
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from torch.utils.flop_counter import FlopCounterMode
+
+from inceptionlab import (
+    Network,
+    SizeError,
+    SpecError,
+    build,
+    build_node,
+    explain,
+    get_spec,
+    list_models,
+    measure,
+    smallest_input,
+)
+from inceptionlab.geometry import measure_node
+from inceptionlab.rules import small_stem, widen
+from inceptionlab.spec import STREAM, Attention, Concat, Conv, Pool, Residual, Seq, Split, Sum
+from tests.random_specs import gradient_field, smooth, specs
+
+
+def flops(module, x):
+    with FlopCounterMode(display=False) as counter:
+        y = module(x)
+    return y, counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_member_agrees_with_torch_on_meta(name):
+    spec = get_spec(name)
+    measured = measure(spec)
+    model = build(spec).eval().to("meta")
+    assert sum(p.numel() for p in model.parameters()) == measured.params_with_aux
+    seen = {}
+    for row in measured.children:
+        model.get_submodule(row.path).register_forward_hook(
+            lambda m, i, o, p=row.path: seen.update({p: tuple(o.shape[1:])})
+        )
+    _, macs = flops(model, torch.empty(1, *spec.input.shape, device="meta"))
+    assert macs == measured.macs
+    assert {path: (*shape, 1, 1)[:3] for path, shape in seen.items()} == {r.path: r.output for r in measured.children}
+    _, with_aux = flops(model.forward_with_aux, torch.empty(1, *spec.input.shape, device="meta"))
+    assert with_aux == measured.macs_with_aux
+
+
+@settings(max_examples=500)
+@given(specs)
+def test_random_specs_agree_with_torch(spec):
+    shape = (3, 15, 13)
+    try:
+        measured = measure_node(spec, shape)
+    except SpecError:
+        assume(False)
+    module = build_node(spec, 3, (15, 13)).eval().to("meta")
+    y, macs = flops(module, torch.empty(2, *shape, device="meta"))
+    assert tuple(y.shape[1:]) == measured.output
+    assert macs == 2 * measured.macs
+    assert sum(p.numel() for p in module.parameters()) == measured.params
+
+
+@settings(max_examples=500)
+@given(specs)
+def test_random_receptive_fields_agree_with_gradients(spec):
+    spec, shape = smooth(spec), (2, 33, 31)
+    try:
+        measured = measure_node(spec, shape)
+    except SpecError:
+        assume(False)
+    place = measured.output[1] // 2, measured.output[2] // 2
+    spans = gradient_field(build_node(spec, 2, shape[1:]), shape, place)
+    for axis, index, size, span in zip(
+        (measured.field.height, measured.field.width), place, shape[1:], spans, strict=True
+    ):
+        low, high = axis.low + index * axis.jump, axis.high + index * axis.jump
+        assert axis.smallest <= axis.largest
+        if low >= 0:
+            assert span[0] == low
+        if high < size:
+            assert span[1] == high
+        assert low <= span[0]
+        assert span[1] <= high
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_receptive_fields_of_members_agree_with_gradients(name):
+    spec = get_spec(name)
+    size = spec.input.height
+    narrow = widen(0.02)(spec)
+    tops = [row for row in measure(narrow).children if row.field.height.largest < size and row.output[1] > 2]
+    last = tops[-1]
+    sections = [(n, smooth(node)) for n, node in narrow.children[: len(tops)]]
+    trunk = Seq(**dict(sections))
+    place = last.output[1] // 2, last.output[2] // 2
+    spans = gradient_field(build_node(trunk, spec.input.channels, size), spec.input.shape, place)
+    for axis, index, span in zip((last.field.height, last.field.width), place, spans, strict=True):
+        assert span == axis.within(index, size)
+
+
+def test_fields_by_hand():
+    twice = measure_node(Seq(Conv(4, 3), Conv(4, 3)), (3, 9, 9))
+    assert twice.field.sizes((3, 9, 9)) == {"smallest": [5, 5], "largest": [5, 5]}
+    dilated = measure_node(Conv(4, 3, dilation=2), (3, 9, 9))
+    assert dilated.field.sizes((3, 9, 9))["largest"] == [5, 5]
+    module = measure(get_spec("googlenet.paper")).children
+    field = next(row for row in module if row.path == "inception3a").field
+    assert (field.height.smallest, field.height.largest, field.height.jump) == (27, 59, 8)
+    gate = measure_node(Attention("se"), (16, 8, 8)).field.height
+    assert gate.largest == inf
+
+
+def test_the_formula_of_seed_002():
+    lines = explain(get_spec("googlenet.gray"), "conv1")
+    assert lines[0] == "H_out = floor((224 + 2·3 − 7)/2) + 1 = 112"
+    assert "parameters = 64·(7·7·1 + 1) = 3,200" in lines
+    assert explain(get_spec("googlenet.gray"), "pool1")[0] == "H_out = floor((112 + 2·1 − 3)/2) + 1 = 56"
+    assert explain(get_spec("googlenet.paper"), "pool1")[0] == "H_out = ceil((112 + 2·0 − 3)/2) + 1 = 56"
+    with pytest.raises(SpecError, match="did you mean 'conv1'"):
+        explain(get_spec("googlenet.gray"), "conv_1")
+
+
+def test_too_small_a_picture_is_refused_naming_node_and_smallest_size():
+    spec = get_spec("inception_v3").without_aux()
+    with pytest.raises(SizeError) as caught:
+        measure(spec.resized(32))
+    text = str(caught.value)
+    assert "inception_v3.torchvision at 32x32: mixed6a" in text
+    assert "its input is 1x1" in text
+    assert f"at least {smallest_input(spec)}x{smallest_input(spec)}" in text
+    assert smallest_input(spec) == 75
+    measure(spec.resized(75))
+    with pytest.raises(SizeError):
+        measure(spec.resized(74))
+    measure(small_stem(32)(spec))
+
+
+def test_branches_that_do_not_fit_are_refused():
+    with pytest.raises(SpecError, match=r"0 4x8x8, 1 5x8x8"):
+        measure_node(Sum(Conv(4), Conv(5)), (3, 8, 8))
+    with pytest.raises(SpecError, match="do not fit together by concat"):
+        measure_node(Concat(a=Conv(4), b=Conv(4, 3, 2)), (3, 8, 8))
+    with pytest.raises(SpecError, match=r"end the body in Conv\(STREAM\)"):
+        measure_node(Residual(Conv(4)), (3, 8, 8))
+    with pytest.raises(SpecError, match="outside of a Residual"):
+        measure_node(Conv(STREAM), (3, 8, 8), path="x")
+    with pytest.raises(SpecError, match="deals 3 channels"):
+        measure_node(Split(Seq(), Seq(), share=0.1), (3, 8, 8))
+    with pytest.raises(SpecError, match="divide by the groups"):
+        measure_node(Conv(4, groups=2), (3, 8, 8))
+
+
+def test_a_network_of_no_classes_gives_features():
+    spec = Network("n", Seq(), Seq(conv=Conv(7)), get_spec("inception_net").head, classes=0)
+    assert measure(spec).children[-1].output == (7, 1, 1)
+
+
+def test_ceil_mode_starts_the_last_window_inside():
+    assert measure_node(Pool("max", 2, 2, "valid", ceil=True), (1, 7, 7)).output == (1, 4, 4)
+    assert measure_node(Pool("max", 3, 2, 1, ceil=True), (1, 6, 6)).output == (1, 4, 4)
