@@ -1,0 +1,141 @@
+"""Every published number of a member is a row of a table here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from inceptionlab import SpecError, create_block, create_model, get_spec, list_models, measure
+from inceptionlab.geometry import measure_node
+from inceptionlab.layers.branches import Concat as ConcatModule
+from inceptionlab.zoo.googlenet import naive
+from inceptionlab.zoo.modules import BLOCKS, get_block
+from inceptionlab.zoo.registry import ALIASES, REGISTRY
+
+# name: parameters, with auxiliary heads, MACs
+NUMBERS = {
+    "googlenet.paper": (6_998_552, 13_378_280, 1_582_671_872),
+    "googlenet.torchvision": (6_624_904, 13_004_888, 1_498_376_192),
+    "googlenet.bn": (7_012_472, 7_012_472, 1_582_671_872),
+    "googlenet.gray": (5_977_530, 5_977_530, 1_502_982_144),
+    "googlenet.gray_erratum": (5_927_850, 5_927_850, 1_493_248_000),
+    "bn_inception.caffe": (11_295_240, 11_295_240, 2_032_600_064),
+    "inception_v3.torchvision": (23_834_568, 27_161_264, 5_713_216_096),
+    "inception_resnet_v1.paper": (22_756_328, 22_756_328, 6_206_361_696),
+    "inception_net": (326_122, 326_122, 22_465_024),
+    "dilated_cnn": (1_074_986, 1_074_986, 3_852_800),
+}
+# seed 000: parameters for 64, 192 and 256 input channels, as printed there
+SEED_BLOCKS = {
+    "v1": (137_072, 163_696, 177_008),
+    "v2": (142_592, 150_784, 154_880),
+    "asymmetric": (117_024, 125_216, 129_312),
+    "bn": (59_872, 68_064, 72_160),
+    "resnet": (40_192, 64_896, 77_248),
+}
+COMPLETE_BLOCKS = {
+    "v1": (137_072, 163_696, 177_008),
+    "v2": (265_824, 299_616, 316_512 + 0),
+    "asymmetric": (240_256, 274_048, 290_944),
+    "bn": (79_200, 105_824, 119_136),
+    "resnet": (40_192, 64_896, 77_248),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_published_numbers(name):
+    measured = measure(get_spec(name))
+    assert (measured.params, measured.params_with_aux, measured.macs) == NUMBERS[name]
+
+
+def test_the_naive_module_of_figure_2a():
+    measured = measure_node(naive(64, 128, 32), (192, 28, 28))
+    assert (measured.params, measured.macs) == (387_296, 303_464_448)
+    assert measured.output == (64 + 128 + 32 + 192, 28, 28)
+
+
+@pytest.mark.parametrize("name", SEED_BLOCKS)
+@pytest.mark.parametrize(("i", "channels"), list(enumerate((64, 192, 256))))
+def test_the_modules_of_seed_000(name, i, channels):
+    module = create_block(name, channels)
+    assert sum(p.numel() for p in module.parameters()) == SEED_BLOCKS[name][i]
+    measured = measure_node(get_block(name), (channels, 8, 8))
+    x = torch.randn(2, channels, 8, 8)
+    assert module(x).shape[1:] == measured.output
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_completed_modules_have_activations_and_all_branches(name):
+    module = create_block(name, 64, form="complete")
+    assert any(isinstance(m, nn.ReLU) for m in module.modules())
+    assert any(isinstance(m, ConcatModule) for m in module.modules())
+    assert module(torch.randn(2, 64, 8, 8)).shape[2:] == (8, 8)
+
+
+def test_memory_efficient_modules_give_the_same_numbers():
+    plain, saving = (create_block("bn", 16, checkpoint=c) for c in (False, True))
+    saving.load_state_dict(plain.state_dict())
+    assert list(saving.state_dict()) == list(plain.state_dict())
+    x = torch.randn(4, 16, 8, 8)
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    for module, value in zip((plain, saving), inputs, strict=True):
+        module(value).square().sum().backward()
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=0, atol=0)
+    for key, value in plain.state_dict().items():
+        torch.testing.assert_close(value, saving.state_dict()[key], rtol=0, atol=0, msg=key)
+
+
+def test_the_resnet_module_takes_its_scale():
+    assert get_block("resnet", scale=0.3).scale == 0.3
+    with pytest.raises(SpecError, match="unexpected keyword"):
+        create_block("v1", 64, scale=0.3)
+    with pytest.raises(SpecError, match="no Inception module is called 'v9'"):
+        create_block("v9", 64)
+    with pytest.raises(SpecError, match="did you mean 'resnet'"):
+        create_block("resnets", 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("small_v1", 5.2), ("small_v2", 4.7), ("small_v3", 5.1), ("small_resnet", 6.2)]
+)
+def test_the_comparison_set_has_the_parameters_of_seed_000(name, millions):
+    assert measure(get_spec(name)).params / 1e6 == pytest.approx(millions, rel=0.03)
+
+
+def test_stage_sizes_of_googlenet_are_those_of_table_1():
+    outputs = {row.path: row.output for row in measure(get_spec("googlenet.paper")).children}
+    assert outputs["conv1"] == (64, 112, 112)
+    assert outputs["pool1"] == (64, 56, 56)
+    assert outputs["pool2"] == (192, 28, 28)
+    assert outputs["inception3b"] == (480, 28, 28)
+    assert outputs["inception4e"] == (832, 14, 14)
+    assert outputs["inception5b"] == (1024, 7, 7)
+
+
+def test_the_summary_of_seed_003_row_by_row():
+    lines = (Path(__file__).parent / "golden" / "googlenet_bn_layers.txt").read_text().splitlines()[1:]
+    model = create_model("googlenet.bn").eval().to("meta")
+    rows: list[str] = []
+
+    def note(module, _, output):
+        own = sum(p.numel() for p in module.parameters()) if not isinstance(module, ConcatModule) else 0
+        rows.append(f"{type(module).__name__} {'x'.join(map(str, output.shape[1:]))} {own}")
+
+    kinds = nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d | ConcatModule | nn.AdaptiveAvgPool2d | nn.Linear
+    for name, module in model.named_modules():
+        stem_relu = isinstance(module, nn.ReLU) and name.startswith("conv")  # a function in the seed, not a layer
+        if (isinstance(module, kinds) and not stem_relu) or name == "dropout":
+            module.register_forward_hook(note)
+    model(torch.empty(1, 3, 224, 224, device="meta"))
+    assert rows == lines
+    assert sum(int(line.split()[2]) for line in lines) == 7_012_472
+
+
+def test_the_registry():
+    assert set(ALIASES.values()) <= set(REGISTRY)
+    assert all(get_spec(name).name == name for name in list_models())
+    assert list_models("small_*") == ["small_v1", "small_v2", "small_v3", "small_resnet"]
+    assert get_spec("inception_v3") == get_spec("inception_v3.torchvision")
+    with pytest.raises(SpecError, match="did you mean 'inception_v3'"):
+        get_spec("inceptionv3")
