@@ -121,8 +121,8 @@ def test_a_block_of_the_users_own_keeps_its_weights():
 
 
 def test_checkpointing_by_name():
-    spec = Network("n", Seq(), Seq(a=Concat(Conv(4), Conv(4, 3)), b=Residual(Conv(8, 3))), Seq(p=Pool("avg", to=1), f=Linear()),
-                   Input(3, 8, 8), classes=3)  # fmt: skip
+    body, head = Seq(a=Concat(Conv(4), Conv(4, 3)), b=Residual(Conv(8, 3))), Seq(p=Pool("avg", to=1), f=Linear())
+    spec = Network("n", Seq(), body, head, Input(3, 8, 8), classes=3)
     plain = build(spec)
     saving = checkpoint_modules(copy.deepcopy(plain), "a")
     x = torch.randn(4, 3, 8, 8)

@@ -42,10 +42,11 @@ def seed_001():
 
 def seed_001_dilated():
     return nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=2, dilation=2), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4096, 256), nn.ReLU(),
-        nn.Linear(256, 10),
-    )  # fmt: skip
+        nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(16, 32, 3, padding=2, dilation=2), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Flatten()),
+        nn.Sequential(nn.Linear(4096, 256), nn.ReLU(), nn.Linear(256, 10)),
+    )
 
 
 def googlenet(channels, classes, norm, rows=ROWS):

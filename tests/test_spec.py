@@ -1,6 +1,6 @@
 import pytest
 
-from inceptionlab import Network, SpecError
+from inceptionlab import Input, Network, SpecError
 from inceptionlab.spec import (
     NODES,
     Attention,
@@ -78,3 +78,9 @@ def test_top_level_names_are_unique():
 def test_product_and_sum_hold_their_kind():
     assert Product(Conv(4)).how == "product"
     assert Sum(Conv(4)).how == "sum"
+
+
+def test_an_input_has_a_mean_a_channel():
+    assert Input(2).mean == (0.5, 0.5)
+    with pytest.raises(SpecError, match="mean has 3 values for 1 channels"):
+        Input(1, mean=(0.1, 0.2, 0.3))

@@ -78,7 +78,8 @@ class MeasuredNetwork:
 @dataclass(frozen=True, slots=True)
 class _Stream:
     """What is threaded through a tree: shape and receptive field at a point, and the width of the innermost residual
-    stream (0 outside of one)."""
+    stream (0 outside of one).
+    """
 
     shape: Shape
     field: Field

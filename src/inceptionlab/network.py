@@ -18,20 +18,28 @@ class Input:
     """What a network takes: pictures of `channels` x `height` x `width`, RGB in 0..1 minus `mean` over `std`.
 
     `interpolation` and `crop` (the side of the centre crop over the side of the resized picture) are how its
-    source prepares a picture of another size.
+    source prepares a picture of another size. One value of `mean` and `std` stands for every channel.
     """
 
     channels: int = 3
     height: int = 224
     width: int = 224
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     crop: float = 0.875
 
     def __post_init__(self) -> None:
         if min(self.channels, self.height, self.width) < 1:
             raise SpecError(f"input {self.channels}x{self.height}x{self.width}: every side must be at least 1")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if len(values) == 1:
+                object.__setattr__(self, name, values * self.channels)
+            elif len(values) != self.channels:
+                raise SpecError(
+                    f"input: {name} has {len(values)} values for {self.channels} channels; give 1 or as many"
+                )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -93,8 +101,8 @@ class Network:
         """The same network for pictures of another number of channels; mean and std are averaged over colours."""
         if channels == self.input.channels:
             return self
-        mean = (round(sum(self.input.mean) / len(self.input.mean), 6),) * channels
-        std = (round(sum(self.input.std) / len(self.input.std), 6),) * channels
+        mean = (round(sum(self.input.mean) / len(self.input.mean), 6),)
+        std = (round(sum(self.input.std) / len(self.input.std), 6),)
         return replace(self, input=replace(self.input, channels=channels, mean=mean, std=std))
 
     def with_classes(self, classes: int) -> Network:

@@ -79,6 +79,7 @@ def _app() -> App:
         help_format="plaintext",
         help_epilogue="Each command has its own --help with examples.",
         version=lambda: version("inceptionlab"),
+        result_action="return_value",
     )
     for name, (words, examples) in COMMANDS.items():
         lines = "\n".join(["Examples:", *(f"  {example}" for example in examples)])

@@ -11,6 +11,9 @@ from inceptionlab.errors import SpecError
 from inceptionlab.geometry import measure
 from inceptionlab.zoo.registry import REGISTRY, list_models
 
+WIDE = 160
+"""Columns of a terminal that has room for sources."""
+
 
 def list_(pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False) -> None:
     """Show the networks of the zoo: year, parameters, MACs, input, published accuracy and its source.
@@ -29,24 +32,27 @@ def list_(pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")
     if json_:
         print(json.dumps(records, indent=1))
         return
+    _print(records)
+
+
+def _print(records: list[dict[str, Any]]) -> None:
+    """A table; a narrow terminal is spared what is not about the network itself."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "member", "year", box=None)
-    for column in ("parameters", "with aux", "MACs", "input", "top-1 %"):
-        table.add_column(column, justify="right")
-    table.add_column("source")
+    console = Console()
+    wide = console.width >= WIDE or not console.is_terminal
+    table = Table("name", box=None)
+    for column in ("year", "parameters", "MACs", "input", "top-1 %", *(("with aux",) if wide else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("member", "source") if wide else ():
+        table.add_column(column, no_wrap=True)
     for r in records:
         top1 = "" if r["top1"] is None else f"{r['top1']:g}"
-        numbers = (
-            f"{r['params']:,}",
-            f"{r['params_with_aux']:,}",
-            f"{r['macs']:,}",
-            "x".join(map(str, r["input"])),
-            top1,
-        )
-        table.add_row(r["name"], r["member"], str(r["year"]), *numbers, r["source"])
-    Console(soft_wrap=True).print(table)
+        cells = [str(r["year"]), f"{r['params']:,}", f"{r['macs']:,}", "x".join(map(str, r["input"])), top1]
+        more = [f"{r['params_with_aux']:,}", r["member"], r["source"]] if wide else []
+        table.add_row(r["name"], *cells, *more)
+    (console if console.is_terminal else Console(width=240)).print(table)
 
 
 def record(name: str) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def _table(network: Network, depth: int) -> None:
         field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"
         numbers = text(row.output), f"{row.params:,}", f"{row.macs:,}", field
         table.add_row("  " * row.path.count(".") + row.path, describe(row.node), *numbers)
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=200)
     console.print(f"[bold]{network.title}[/bold]   input {text(network.input.shape)}   {network.classes} classes")
     console.print(table)
     total = geometry.measure(network)

@@ -26,19 +26,20 @@ def decode(file: str | Path | IO[bytes], where: str, channels: int) -> Image.Ima
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file)
-            _check_size(picture.size, where)
-            picture.load()
+            with Image.open(file) as picture:
+                _check_size(picture.size, where)
+                upright = ImageOps.exif_transpose(picture)
+                return upright.convert("RGB" if channels == 3 else "L")
     except FileNotFoundError:
         raise DataError(f"{where} does not exist") from None
     except IsADirectoryError:
         raise DataError(f"{where} is a folder, not a picture") from None
     except Image.DecompressionBombError:
         raise DataError(f"{where} is larger than {LARGEST:,} pixels; make it smaller first") from None
+    except DataError:
+        raise
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{where} cannot be read as a picture: {error}") from None
-    upright = ImageOps.exif_transpose(picture)
-    return upright.convert("RGB" if channels == 3 else "L")
 
 
 def _check_size(size: tuple[int, int], where: str) -> None:

@@ -41,7 +41,9 @@ def checkpoint_modules(model: nn.Module, pattern: str) -> nn.Module:
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Generator[None]:
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms if norm.num_batches_tracked is not None]
+    before = [
+        (norm.momentum, norm.num_batches_tracked.clone()) for norm in norms if norm.num_batches_tracked is not None
+    ]
     for norm in norms:
         norm.momentum = 0.0
     try:

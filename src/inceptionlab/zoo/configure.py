@@ -42,7 +42,8 @@ def configured(
 
 def with_fitting_aux(spec: Network) -> Network:
     """The network with auxiliary heads that fit its input: where pixels run out in one, its first pool gives the
-    grid that it gives in the paper, whatever it reads."""
+    grid that it gives in the paper, whatever it reads.
+    """
     heads = tuple(aux if _fits(replace(spec, aux=(aux,))) else _adaptive(aux, spec.name) for aux in spec.aux)
     return replace(spec, aux=heads)
 

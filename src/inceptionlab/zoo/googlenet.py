@@ -6,7 +6,7 @@ Forms differ in the norm, in the kernel of the branch called `five`, in the pool
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from inceptionlab.network import Aux, Input, Network
@@ -24,7 +24,7 @@ TABLE = {
     "inception5a": (256, 160, 320, 32, 128, 128),
     "inception5b": (384, 192, 384, 48, 128, 128),
 }
-CAFFE_INPUT = Input(mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,) * 3)
+CAFFE_INPUT = Input(mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,))
 """Caffe's mean subtraction on 0..255, written for RGB in 0..1."""
 
 plain = partial(Conv, norm=None)
@@ -135,5 +135,5 @@ def gray_erratum() -> Network:
 def _gray(name: str, table: dict[str, tuple[int, ...]]) -> Network:
     pool = Pool("max", 3, 2, pad=1)
     style = _Style(plain, plain, pool, pool)
-    picture = replace(Input(), channels=1, mean=(0.0,), std=(1.0,))
+    picture = Input(1, mean=(0.0,), std=(1.0,))
     return Network(name, _stem(style), _body(style, table), _head(0.0), picture, classes=10)

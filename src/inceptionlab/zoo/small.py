@@ -17,7 +17,7 @@ from inceptionlab.zoo import bn_inception, googlenet, inception_resnet_v1, incep
 def _small(name: str, member: Network, factor: float) -> Network:
     """Two rules made it, and its name says so; further rules are written behind the name."""
     made = (small_stem(32) | widen(factor))(member.without_aux().with_classes(10))
-    picture = replace(made.input, mean=(0.5,) * 3, std=(0.5,) * 3, crop=1.0)
+    picture = replace(made.input, mean=(0.5,), std=(0.5,), crop=1.0)
     return replace(made, name=name, rules="", input=picture)
 
 

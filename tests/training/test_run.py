@@ -1,0 +1,300 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from inceptionlab import DataError, RunError, get_spec
+from inceptionlab.data.batches import Augment
+from inceptionlab.data.sources import digits
+from inceptionlab.data.store import DataSet, Pictures
+from inceptionlab.network import Input, Network
+from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
+from inceptionlab.training import files, loop
+from inceptionlab.training.loop import Listeners
+from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.run import (
+    Machine,
+    Setup,
+    claim,
+    divided,
+    make_fabric,
+    read_metrics,
+    read_setup,
+    to_toml,
+    train,
+)
+
+TINY = Network(
+    "tiny",
+    Seq(conv=Conv(8, 3, 2)),
+    Seq(block=Concat(one=Conv(8), three=Conv(8, 3))),
+    Seq(pool=Pool("avg", to=1), drop=Dropout(0.2), fc=Linear()),
+    Input(1, 32, 32),
+    classes=10,
+)
+RECIPE = Recipe(epochs=3, batch_size=64, lr=0.1, precision="fp32", augment=Augment(2, False, 4), ema=0.9)
+SETUP = Setup(TINY, RECIPE, "digits", 0, limit_train=300, limit_test=100)
+QUIET = Listeners(say=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits()
+
+
+def curve(folder):
+    """The epochs without what depends on the clock."""
+    return [{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in read_metrics(folder)]
+
+
+def weights(folder):
+    return files.load_weights(folder / "model.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    return folder, train(SETUP, folder, Machine("cpu"), QUIET, data)
+
+
+def test_a_run_leaves_a_folder(finished):
+    folder, score = finished
+    names = {p.name for p in folder.iterdir()}
+    assert names >= {
+        "config.toml", "spec.json", "environment.json", "metrics.jsonl", "model.safetensors", "state", "curves.svg",
+        "test.json", "report.html", "classes.json",
+    }  # fmt: skip
+    test = json.loads((folder / "test.json").read_text())
+    assert set(test) == {"top1", "top1_low", "top1_high", "top5", "n", "loss", "ece", "selected_by", "seed"}
+    assert (test["n"], test["seed"]) == (100, 0)
+    assert test["top1"] == score.top1
+    assert "best val_top1" in test["selected_by"]
+    record = read_metrics(folder)[-1]
+    assert set(record) == {"epoch", "step", "train_loss", "val_loss", "val_top1", "lr", "seconds", "images_per_second"}
+    assert [r["epoch"] for r in read_metrics(folder)] == [1, 2, 3]
+    assert len(list((folder / "state").iterdir())) == 2
+    environment = json.loads((folder / "environment.json").read_text())
+    assert set(environment) >= {"packages", "device", "data", "source", "precision"}
+    assert read_setup(folder) == SETUP
+
+
+def test_the_report_is_one_page_that_loads_nothing(finished):
+    page = (finished[0] / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+    assert "95 % interval" in page
+    assert page.count("<svg") >= 4
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(finished, tmp_path, data):
+    folder, _ = finished
+    train(SETUP, tmp_path / "again", Machine("cpu"), QUIET, data)
+    assert curve(tmp_path / "again") == curve(folder)
+    assert same(weights(tmp_path / "again"), weights(folder))
+    train(replace(SETUP, seed=1), tmp_path / "other", Machine("cpu"), QUIET, data)
+    assert curve(tmp_path / "other") != curve(folder)
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 5, 7, 13])
+def test_a_stopped_run_goes_on_bit_for_bit(finished, tmp_path, data, stop_after):
+    folder, _ = finished
+    steps = iter(range(1, 1000))
+    stopping = Listeners(say=lambda _: None, stop=lambda: next(steps) == stop_after)
+    with pytest.raises(KeyboardInterrupt):
+        train(SETUP, tmp_path, Machine("cpu"), stopping, data)
+    assert not (tmp_path / "test.json").exists()
+    train(SETUP, tmp_path, Machine("cpu"), QUIET, data)
+    assert curve(tmp_path) == curve(folder)
+    assert same(weights(tmp_path), weights(folder))
+    assert json.loads((tmp_path / "test.json").read_text()) == json.loads((folder / "test.json").read_text())
+
+
+def test_accumulating_gradients_gives_the_step_of_the_whole_batch(tmp_path, data):
+    spec = replace(TINY, stem=Seq(conv=Conv(8, 3, 2, norm=None)), body=Seq(block=Conv(8, norm=None)), head=Seq(
+        pool=Pool("avg", to=1), fc=Linear()))  # fmt: skip
+    plain = replace(RECIPE, epochs=1, batch_size=90, ema=0.0, augment=Augment(0, False, 0))
+    split = replace(plain, batch_size=30, accumulate=3)
+    for name, recipe in (("plain", plain), ("split", split)):
+        train(replace(SETUP, spec=spec, recipe=recipe), tmp_path / name, Machine("cpu"), QUIET, data)
+    for a, b in zip(weights(tmp_path / "plain").values(), weights(tmp_path / "split").values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_truncated_state_is_passed_over(finished, tmp_path, data):
+    folder, _ = finished
+    steps = iter(range(1, 1000))
+    with pytest.raises(KeyboardInterrupt):
+        train(SETUP, tmp_path, Machine("cpu"), Listeners(stop=lambda: next(steps) == 9), data)
+    newest = max((tmp_path / "state").iterdir())
+    newest.write_bytes(newest.read_bytes()[:1000])
+    said = []
+    train(SETUP, tmp_path, Machine("cpu"), Listeners(say=said.append), data)
+    assert "the state before it is used" in said[0]
+    assert same(weights(tmp_path), weights(folder))
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+from inceptionlab.training import loop
+loop.SECONDS_BETWEEN_STATES = 0.05
+loop.SHARE_OF_SAVING = 1.0
+from inceptionlab.training.loop import Listeners
+from inceptionlab.training.run import Machine, train
+from tests.training.test_run import SETUP
+def step(progress, loss):
+    import time
+    time.sleep(0.02)
+    print(progress.step, flush=True)
+train(SETUP, Path(sys.argv[1]), Machine("cpu"), Listeners(step=step, say=print))
+"""
+
+
+@pytest.mark.parametrize("kill_at", [2, 6, 11])
+def test_a_killed_run_goes_on_bit_for_bit(finished, tmp_path, data, kill_at):
+    folder, _ = finished
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    with process:
+        for line in process.stdout:
+            if line.strip() == str(kill_at):
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    train(SETUP, tmp_path, Machine("cpu"), QUIET, data)
+    assert curve(tmp_path) == curve(folder)
+    assert same(weights(tmp_path), weights(folder))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_state(tmp_path, data):
+    setup = replace(SETUP, recipe=replace(RECIPE, lr=1e30, warmup=0.0, epochs=2, ema=0.0))
+    with pytest.raises(RunError, match=r"not a finite number any more at epoch \d, step \d+; the last good"):
+        train(setup, tmp_path, Machine("cpu"), QUIET, data)
+    assert not (tmp_path / "test.json").exists()
+    state, _ = files.load_state(tmp_path / "state")
+    if state is not None:
+        assert all(torch.isfinite(v).all() for v in state["model"].values() if v.is_floating_point())
+
+
+def test_early_stopping_waits_for_its_patience(tmp_path, data):
+    recipe = replace(RECIPE, epochs=50, lr=1e-9, patience=2, ema=0.0, warmup=0.0)
+    train(replace(SETUP, recipe=recipe), tmp_path, Machine("cpu"), QUIET, data)
+    assert 3 <= len(read_metrics(tmp_path)) < 10
+
+
+def test_auxiliary_losses_and_tensorboard(tmp_path, data):
+    spec = replace(get_spec("googlenet.paper | small_stem(32) | widen(0.05)"), classes=10).with_channels(1)
+    from inceptionlab.zoo.configure import with_fitting_aux
+
+    setup = replace(SETUP, spec=with_fitting_aux(spec), recipe=replace(RECIPE, epochs=1, lr=0.001), limit_train=100)
+    train(setup, tmp_path, Machine("cpu", tensorboard=True), QUIET, data)
+    assert list((tmp_path / "tensorboard").iterdir())
+    state, _ = files.load_state(tmp_path / "state")
+    assert any(key.startswith("aux1.") for key in state["model"])
+
+
+def test_mixed_precision_trains(tmp_path, data):
+    setup = replace(SETUP, recipe=replace(RECIPE, precision="bf16", epochs=1))
+    train(setup, tmp_path, Machine("cpu"), QUIET, data)
+    assert json.loads((tmp_path / "environment.json").read_text())["precision"] == "bf16-mixed"
+
+
+def test_what_cannot_run_is_said():
+    with pytest.raises(RunError, match="known are auto, cpu"):
+        make_fabric("gpu", "fp32")
+    with pytest.raises(RunError, match="fp16 trains on GPUs only"):
+        make_fabric("cpu", "fp16")
+    if not torch.cuda.is_available():
+        with pytest.raises(RunError, match="torch finds none"):
+            make_fabric("cuda", "fp32")
+
+
+def test_a_folder_holds_one_run(finished, tmp_path):
+    folder, _ = finished
+    with pytest.raises(RunError, match="holds a finished run"):
+        claim(folder, SETUP)
+    claim(tmp_path / "a", SETUP)
+    claim(tmp_path / "a", SETUP)
+    with pytest.raises(RunError, match="another configuration"):
+        claim(tmp_path / "a", replace(SETUP, seed=5))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.txt").write_text("x")
+    with pytest.raises(RunError, match="is not empty and holds no run"):
+        claim(tmp_path / "b", SETUP)
+    with pytest.raises(RunError, match="is not a run folder"):
+        read_setup(tmp_path / "b")
+    (tmp_path / "a" / "config.json").write_text("{")
+    with pytest.raises(RunError, match="cannot be read"):
+        read_setup(tmp_path / "a")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_that_cannot_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(RunError, match="cannot be made"):
+        claim(tmp_path / "a", SETUP)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from inceptionlab.training.files import write
+from inceptionlab.errors import RunError
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write(Path(sys.argv[1]), b"x" * 5000)
+except RunError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_keeps_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    files.write(path, "before")
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
+    assert "the disk is full; what was there is kept" in done.stdout
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_that_are_cut_off_are_refused(tmp_path):
+    files.save_weights(tmp_path / "w.safetensors", {"a": torch.ones(100)}, {})
+    (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:50])
+    with pytest.raises(RunError, match="cannot be read as weights"):
+        files.load_weights(tmp_path / "w.safetensors")
+
+
+def test_validation_comes_from_the_training_pictures(data):
+    training, validation = divided(data, replace(SETUP, limit_train=None))
+    assert len(training) + len(validation) == len(data.train)
+    own = DataSet("d", data.train, data.test, validation=data.test)
+    assert divided(own, SETUP)[1] is data.test
+
+
+def test_one_training_picture_is_refused(tmp_path):
+    images = torch.zeros(4, 32, 32, 1, dtype=torch.uint8)
+    pair = Pictures(images[:2], torch.tensor([0, 1]), tuple("0123456789"))
+    with pytest.raises(DataError, match="too few to split"):
+        train(replace(SETUP, limit_train=None), tmp_path, Machine("cpu"), QUIET, DataSet("d", pair, pair))
+
+
+def test_toml_comes_back():
+    import tomllib
+
+    values = {"a": 1, "b": 'ünï "q"', "c": 0.5, "t": {"d": True, "u": {"e": 1}}}
+    assert tomllib.loads(to_toml(values)) == values
+
+
+def test_states_are_written_seldom_enough():
+    assert loop.SHARE_OF_SAVING <= 0.05
+    assert time.monotonic() > 0
