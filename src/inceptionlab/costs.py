@@ -34,7 +34,7 @@ def paddings(pad: Padding, kernel: int, stride: int, dilation: int, size: int, a
     if pad == "tf":
         total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
         return total // 2, total - total // 2
-    return (pair(pad)[axis],) * 2
+    return pair(pad)[axis], pair(pad)[axis]
 
 
 def window_paddings(node: Window, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -114,11 +114,8 @@ def _column(figures: list[Figure]) -> Figure:
 def _fan(row: Measured, depth: int) -> Figure:
     figures = [_figure(child, depth - 1) for child in row.children]
     width = max(BOX, sum(f.width for f in figures) + GAP * (len(figures) - 1))
-    tall, parts, x = (
-        max(f.height for f in figures),
-        [],
-        (width - sum(f.width for f in figures) - GAP * (len(figures) - 1)) / 2,
-    )
+    tall, parts = max(f.height for f in figures), list[str]()
+    x = (width - sum(f.width for f in figures) - GAP * (len(figures) - 1)) / 2
     for figure in figures:
         middle, bottom = x + figure.width / 2, FAN + figure.height
         parts += [figure.at(x, FAN), _path(width / 2, 0, middle, FAN)]

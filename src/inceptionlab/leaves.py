@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from inceptionlab.errors import SpecError, one_of, positive
 
@@ -23,16 +23,16 @@ CLASSES: Literal["classes"] = "classes"
 """`Linear(CLASSES)` has one output a class of the network, and disappears where the network has 0 classes."""
 
 
-def brief(node: Any) -> str:
+def brief(self: object) -> str:
     """A node as one would write it: required values bare, others by name where they differ from the default."""
     parts: list[str] = []
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for field in fields(cast(Any, self)):
+        value = getattr(self, field.name)
         if field.default is MISSING:
             parts.append(getattr(value, "__qualname__", None) or repr(value))
         elif value != field.default and not (field.name == "norm" and value == Norm()):
             parts.append(f"{field.name}={value!r}")
-    return f"{type(node).__name__}({', '.join(parts)})"
+    return f"{type(self).__name__}({', '.join(parts)})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -63,8 +63,7 @@ def predict(trained: Trained, paths: list[Path], top: int = 5) -> list[dict[str,
     for path in paths:
         x = read_picture(path, trained.setup.spec.input).to(device)
         probability = trained.network(x).float().softmax(1)[0].cpu()
-        best = probability.topk(min(top, len(probability)))
-        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        guesses = [{"label": trained.classes[i], "index": i, "probability": p} for i, p in rows]
+        best: list[int] = probability.topk(min(top, len(probability))).indices.tolist()
+        guesses = [{"label": trained.classes[i], "index": i, "probability": float(probability[i])} for i in best]
         results.append({"path": str(path), "top": guesses})
     return results

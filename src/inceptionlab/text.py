@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, cast
 
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.geometry import Measured, measure, text
@@ -182,7 +182,7 @@ def _plain(value: Any) -> Any:
         return {"node": type(value).__name__, **{name: _plain(used[name]) for name in kept}}
     if callable(value):
         return f"{value.__module__}:{value.__qualname__}"
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+    return [_plain(item) for item in cast(tuple[Any, ...], value)] if isinstance(value, tuple) else value
 
 
 def from_json(data: Any, blocks: Mapping[str, Callable[[int], Any]] | None = None) -> Any:
@@ -209,11 +209,11 @@ def loads(text_: str, blocks: Mapping[str, Callable[[int], Any]] | None = None) 
 
 def _value(data: Any, blocks: Mapping[str, Callable[[int], Any]]) -> Any:
     if isinstance(data, list):
-        return tuple(_value(item, blocks) for item in data)
+        return tuple(_value(item, blocks) for item in cast(list[Any], data))
     if not isinstance(data, dict):
         return data
-    values = {str(name): value for name, value in data.items()}
-    kind = values.pop("node", None)
+    values: dict[str, Any] = dict(cast(dict[str, Any], data))
+    kind: Any = values.pop("node", None)
     hows = ("concat", "sum", "product", "split")
     if kind == "Seq" or (isinstance(kind, str) and kind.lower() in hows):
         return _container(str(kind), values, blocks)
@@ -228,7 +228,8 @@ def _value(data: Any, blocks: Mapping[str, Callable[[int], Any]]) -> Any:
 
 
 def _container(kind: str, values: dict[str, Any], blocks: Mapping[str, Callable[[int], Any]]) -> Node:
-    children = {str(name): _value(child, blocks) for name, child in values.pop("children")}
+    pairs: list[Any] = values.pop("children")
+    children: dict[str, Node] = {str(name): _value(child, blocks) for name, child in pairs}
     positions = [str(i) for i in range(len(children))]
     node = Seq(*children.values()) if list(children) == positions else Seq(**children)
     if kind == "Seq":

@@ -38,7 +38,7 @@ def evaluate(
     from inceptionlab.prediction import load_run
     from inceptionlab.training.run import make_fabric
 
-    fabric = make_fabric(device, "fp32")
+    fabric, _ = make_fabric(device, "fp32")
     trained = load_run(run, str(fabric.device))
     loaded = load_data(data or trained.setup.data, trained.setup.spec.input, data_dir)
     if loaded.test.classes != trained.classes:

@@ -52,14 +52,17 @@ def train_batches(
 ) -> Iterator[tuple[UInt8[Tensor, "b h w c"], Int64[Tensor, " b"]]]:
     """The shuffled batches of an epoch, from the batch `first` on."""
     order = torch.randperm(len(pictures), generator=step_generator(seed, -1 - epoch)).to(pictures.labels.device)
-    chunks = order.split(batch_sizes(len(pictures), size))
-    for index in chunks[first:]:
+    sizes = batch_sizes(len(pictures), size)
+    start = sum(sizes[:first])
+    for count in sizes[first:]:
+        index, start = order[start : start + count], start + count
         yield pictures.images[index], pictures.labels[index]
 
 
 def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of a set in its own order."""
-    yield from zip(pictures.images.split(size), pictures.labels.split(size), strict=True)
+    for start in range(0, len(pictures), size):
+        yield pictures.images[start : start + size], pictures.labels[start : start + size]
 
 
 def augmented(

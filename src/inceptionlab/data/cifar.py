@@ -8,7 +8,7 @@ import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -72,30 +72,31 @@ def _from_parquet(name: str, folder: Path, layout: Layout) -> DataSet:
 
 
 def _parquet(files: list[Path], classes: tuple[str, ...]) -> Pictures:
-    from pyarrow import ArrowInvalid, parquet
+    from pyarrow import parquet
 
     images: list[np.ndarray] = []
     labels: list[int] = []
     for path in files:
         try:
-            table: Any = parquet.read_table(path)
-        except (ArrowInvalid, OSError) as error:
+            table: Any = cast(Any, parquet).read_table(path)
+        except (ValueError, OSError) as error:  # ArrowInvalid is a ValueError
             raise DataError(f"{path} is not a readable Parquet file: {error}") from None
         picture = next((c for c in ("img", "image") if c in table.column_names), None)
         label = next((c for c in ("label", "fine_label") if c in table.column_names), None)
         if picture is None or label is None:
             raise DataError(f"{path} has the columns {table.column_names}; it needs 'img' and 'label'")
-        labels += table[label].to_pylist()
-        cells = table[picture].to_pylist()
+        labels += cast(list[int], table[label].to_pylist())
+        cells: list[Any] = table[picture].to_pylist()
         with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
             images += pool.map(_pixels, cells, (f"{path}, row {i}" for i in range(len(cells))), chunksize=256)
     return array_set(np.stack(images), np.array(labels), classes)
 
 
 def _pixels(cell: Any, where: str) -> np.ndarray:
-    if not isinstance(cell, dict) or not isinstance(cell.get("bytes"), bytes):
+    content = cast(dict[str, Any], cell).get("bytes") if isinstance(cell, dict) else None
+    if not isinstance(content, bytes):
         raise DataError(f"{where} holds no encoded picture")
-    return np.asarray(decode(io.BytesIO(cell["bytes"]), where, channels=3))
+    return np.asarray(decode(io.BytesIO(content), where, channels=3))
 
 
 def _from_archive(name: str, path: Path, layout: Layout) -> DataSet:

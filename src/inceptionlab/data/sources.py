@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -47,9 +48,9 @@ def load_data(
 
 def digits() -> DataSet:
     """The 1,797 scans of handwritten digits that scikit-learn ships, resized to 32x32; 20 % are the test set."""
-    from sklearn.datasets import load_digits
+    from sklearn import datasets
 
-    scans, labels = load_digits(return_X_y=True)
+    scans, labels = cast(Any, datasets).load_digits(return_X_y=True)
     small = (np.asarray(scans).reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
     images = np.stack([np.asarray(Image.fromarray(s).resize((32, 32), Image.Resampling.BICUBIC)) for s in small])
     pictures = array_set(images, np.asarray(labels), tuple("0123456789"))

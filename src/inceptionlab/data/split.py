@@ -17,13 +17,16 @@ def stratified(labels: Int64[Tensor, " n"], fraction: float, seed: int) -> tuple
     if not 0 < fraction < 1:
         raise DataError(f"a fraction of {fraction:g} was asked for; give one above 0 and below 1")
     generator = torch.Generator().manual_seed(seed)
-    rest, part = [], []
-    for label in torch.unique(labels):
-        index = (labels == label).nonzero()[:, 0]
+    rest: list[Tensor] = []
+    part: list[Tensor] = []
+    for label in range(int(labels.max()) + 1):
+        index: Tensor = torch.nonzero(labels == label)[:, 0]
+        if len(index) == 0:
+            continue
         index = index[torch.randperm(len(index), generator=generator)]
         count = max(1, round(len(index) * fraction))
         if count >= len(index):
-            raise DataError(f"class {int(label)} has {len(index)} picture(s), too few to split {fraction:.0%} off")
+            raise DataError(f"class {label} has {len(index)} picture(s), too few to split {fraction:.0%} off")
         part.append(index[:count])
         rest.append(index[count:])
     return torch.cat(rest).sort().values, torch.cat(part).sort().values

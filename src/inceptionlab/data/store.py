@@ -43,7 +43,7 @@ class Pictures:
 
     def subset(self, index: Int64[Tensor, " m"]) -> Pictures:
         """The pictures at `index`, in its order."""
-        paths = tuple(self.paths[i] for i in index.tolist()) if self.paths else ()
+        paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
         return replace(self, images=self.images[index], labels=self.labels[index], paths=paths)
 
     def limited(self, count: int | None) -> Pictures:

@@ -16,7 +16,7 @@ def _svg(width: float, height: float, columns: int, draw: Callable[[Any], None])
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style = {
+    style: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": "inceptionlab", "axes.edgecolor": GREY, "axes.labelcolor": GREY,
         "text.color": GREY, "xtick.color": GREY, "ytick.color": GREY, "axes.spines.top": False,
         "axes.spines.right": False, "font.family": "sans-serif", "legend.frameon": False, "axes.titlecolor": GREY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -76,19 +76,16 @@ def per_class(
     logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], classes: tuple[str, ...]
 ) -> list[dict[str, Any]]:
     """One `{label, precision, recall, f1, n}` a class."""
-    from sklearn.metrics import precision_recall_fscore_support
+    from sklearn import metrics
 
-    numbers = precision_recall_fscore_support(
-        labels.numpy(), logits.argmax(1).numpy(), labels=range(len(classes)), zero_division=0.0
+    guesses, names = logits.argmax(1).numpy(), list(range(len(classes)))
+    numbers: Any = cast(Any, metrics).precision_recall_fscore_support(
+        labels.numpy(), guesses, labels=names, zero_division=0.0
     )
-    names = ("precision", "recall", "f1", "n")
-    rows = zip(*numbers, strict=True)
+    precision, recall, f1, n = (np.asarray(column).tolist() for column in numbers)
     return [
-        {
-            "label": label,
-            **{name: float(value) if name != "n" else int(value) for name, value in zip(names, row, strict=True)},
-        }
-        for label, row in zip(classes, rows, strict=True)
+        {"label": label, "precision": precision[i], "recall": recall[i], "f1": f1[i], "n": n[i]}
+        for i, label in enumerate(classes)
     ]
 
 
@@ -103,5 +100,5 @@ def worst_mistakes(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], co
     """The wrongly classified pictures whose true class was given the least probability, worst first."""
     probability = logits.softmax(1)
     true = probability[torch.arange(len(labels)), labels]
-    wrong = (logits.argmax(1) != labels).nonzero()[:, 0]
-    return wrong[true[wrong].argsort()][:count].tolist()
+    wrong = torch.nonzero(logits.argmax(1) != labels)[:, 0]
+    return [int(i) for i in wrong[true[wrong].argsort()][:count]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 from inceptionlab.costs import attention_width, eca_kernel
+from inceptionlab.layers.bare import bare
 from inceptionlab.leaves import Attention
 
 
@@ -16,9 +16,9 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.reduce = skip_init(nn.Conv2d, channels, hidden, 1)
+        self.reduce = bare(nn.Conv2d, channels, hidden, 1)
         self.act = nn.ReLU(inplace=True)
-        self.expand = skip_init(nn.Conv2d, hidden, channels, 1)
+        self.expand = bare(nn.Conv2d, hidden, channels, 1)
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -31,7 +31,7 @@ class EfficientChannelAttention(nn.Module):
 
     def __init__(self, kernel: int) -> None:
         super().__init__()
-        self.conv = skip_init(nn.Conv1d, 1, 1, kernel, padding=kernel // 2, bias=False)
+        self.conv = bare(nn.Conv1d, 1, 1, kernel, padding=kernel // 2, bias=False)
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -44,10 +44,10 @@ class CBAM(nn.Module):
 
     def __init__(self, channels: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.reduce = skip_init(nn.Conv2d, channels, hidden, 1, bias=False)
+        self.reduce = bare(nn.Conv2d, channels, hidden, 1, bias=False)
         self.act = nn.ReLU(inplace=True)
-        self.expand = skip_init(nn.Conv2d, hidden, channels, 1, bias=False)
-        self.spatial = skip_init(nn.Conv2d, 2, 1, kernel, padding=kernel // 2, bias=False)
+        self.expand = bare(nn.Conv2d, hidden, channels, 1, bias=False)
+        self.spatial = bare(nn.Conv2d, 2, 1, kernel, padding=kernel // 2, bias=False)
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

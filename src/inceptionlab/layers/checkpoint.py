@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, cast
 
 from torch import nn
-from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.distributed.algorithms._checkpoint import checkpoint_wrapper
 
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.tree import matches
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def checkpointed(module: nn.Module) -> nn.Module:
@@ -22,12 +24,13 @@ def checkpointed(module: nn.Module) -> nn.Module:
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _frozen_statistics(module)
 
-    return checkpoint_wrapper(module, context_fn=contexts)
+    return cast(Any, checkpoint_wrapper).checkpoint_wrapper(module, context_fn=contexts)
 
 
 def checkpoint_modules(model: nn.Module, pattern: str) -> nn.Module:
     """Checkpoint, in place, every module whose name matches (`"inception*"`). Raises `SpecError` where none does."""
-    names = [name for name, _ in model.named_modules() if name and matches(pattern, name)]
+    everything: dict[str, nn.Module] = dict(cast(Any, model).named_modules())
+    names = [name for name in everything if name and matches(pattern, name)]
     if not names:
         known = [name for name, _ in model.named_children()]
         raise SpecError(f"no module matches {pattern!r}; {nearest(pattern, known)}")
@@ -40,7 +43,7 @@ def checkpoint_modules(model: nn.Module, pattern: str) -> nn.Module:
 
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Generator[None]:
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    norms = [m for m in module.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]
     before = [
         (norm.momentum, norm.num_batches_tracked.clone()) for norm in norms if norm.num_batches_tracked is not None
     ]

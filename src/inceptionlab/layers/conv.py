@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
 from inceptionlab.costs import ghost_width, groups_for, has_bias, paddings
+from inceptionlab.layers.bare import bare
 from inceptionlab.leaves import ActKind, Conv, Depthwise, Ghost, Norm, Padding, as_norm, pair
 
 ACTIVATIONS: dict[ActKind, type[nn.Module]] = {
@@ -92,7 +92,7 @@ def conv_layer(node: Conv | Depthwise, channels: int) -> ConvNormAct:
     depthwise = isinstance(node, Depthwise)
     out = channels * node.multiplier if depthwise else int(node.out)
     kernel, stride, dilation = pair(node.kernel), pair(node.stride), pair(node.dilation)
-    conv = skip_init(
+    conv = bare(
         nn.Conv2d, channels, out, kernel, stride,
         padding=static_padding(node.pad, kernel, dilation), dilation=dilation,
         groups=channels if depthwise else node.groups, bias=has_bias(node),

@@ -6,8 +6,8 @@ from math import prod
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
+from inceptionlab.layers.bare import bare
 from inceptionlab.layers.conv import activation
 from inceptionlab.leaves import Linear
 
@@ -27,5 +27,5 @@ class Dense(nn.Module):
 
 def dense_layer(node: Linear, shape: tuple[int, int, int]) -> Dense:
     """The module of a `Linear` node that reads a map of `shape`."""
-    linear = skip_init(nn.Linear, prod(shape), int(node.out), bias=node.bias)
+    linear = bare(nn.Linear, prod(shape), int(node.out), bias=node.bias)
     return Dense(linear, activation(node.act))

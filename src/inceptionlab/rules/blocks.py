@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ def attend(kind: Literal["cbam", "se", "eca"] = "cbam", where: Place = "fusion")
             return node
         return replace(node, body=_then(node.body, gate)) if where == "residual" else Seq(block=node, attention=gate)
 
-    changes = {
+    changes: dict[str, Callable[[Any], Any]] = {
         "branch": outermost(branches),
         "fusion": outermost(lambda _, node: Seq(block=node, attention=gate)),
         "residual": everywhere(residuals),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from inceptionlab.errors import SpecError
 from inceptionlab.network import Network
@@ -33,8 +33,9 @@ class Rule:
             where = tree.title if isinstance(tree, Network) else repr(tree)[:80]
             raise SpecError(f"the rule {self.name} changes nothing in {where}")
         if isinstance(changed, Network) and isinstance(tree, Network):
-            return replace(changed, rules=f"{tree.rules} | {self.name}" if tree.rules else self.name)  # type: ignore
-        return changed
+            rules = f"{tree.rules} | {self.name}" if tree.rules else self.name
+            return cast(Tree, replace(changed, rules=rules))
+        return cast(Tree, changed)
 
     def __or__(self, other: Rule) -> Rule:
         parts = (*(self.parts or (self,)), *(other.parts or (other,)))

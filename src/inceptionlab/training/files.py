@@ -8,11 +8,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import torch as safetensors_torch
 from torch import Tensor
 
 from inceptionlab.errors import RunError
@@ -46,13 +46,13 @@ def write_json(path: Path, value: Any) -> None:
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a state dict as safetensors."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write(path, save(tensors, dict(metadata)))
+    write(path, safetensors_torch.save(tensors, dict(metadata)))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read safetensors. Raises `RunError` where the file is not whole."""
     try:
-        return load_file(path)
+        return cast(Any, safetensors_torch).load_file(path)
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} cannot be read as weights: {error}") from None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -49,14 +49,22 @@ class Progress:
     seconds: float = 0.0
 
 
+def _no_step(progress: Progress, loss: float) -> None:
+    """Nobody listens to steps."""
+
+
+def _no_epoch(record: dict[str, Any]) -> None:
+    """Nobody listens to epochs."""
+
+
 @dataclass(slots=True)
 class Listeners:
     """Who wants to know: after every step (progress, loss), after every epoch (its record); and who may ask training
     to stop after the step under way.
     """
 
-    step: Callable[[Progress, float], None] = lambda progress, loss: None
-    epoch: Callable[[dict[str, Any]], None] = lambda record: None
+    step: Callable[[Progress, float], None] = _no_step
+    epoch: Callable[[dict[str, Any]], None] = _no_epoch
     say: Callable[[str], None] = print
     stop: Callable[[], bool] = lambda: False
 
@@ -79,9 +87,9 @@ class Trainer:
 
     def prepare(self) -> None:
         """Put the network on the device, make the optimiser, and take the newest readable state up."""
-        channels_last = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer: Optimizer = make_optimizer(channels_last, self.recipe)
-        self.model, self.optimizer = self.fabric.setup(channels_last, optimizer)
+        cast(Any, self.network).to(memory_format=torch.channels_last)
+        optimizer: Optimizer = make_optimizer(self.network, self.recipe)
+        self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
         self.model.mark_forward_method("forward_with_aux")
         self.average = MovingAverage(self.network, self.recipe.ema) if self.recipe.ema else None
         state, problems = files.load_state(self.folder / "state")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -73,12 +73,12 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     """
     claim(folder, setup)
     data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
-    fabric = make_fabric(machine.device, _precision(folder, setup.recipe))
+    fabric, precision = make_fabric(machine.device, _precision(folder, setup.recipe))
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
     torch.manual_seed(setup.seed)
     network = build(setup.spec)
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
-    facts = {**environment(fabric.device, digests), "precision": fabric._precision.precision}
+    facts = {**environment(fabric.device, digests), "precision": precision}
     files.write_json(folder / "environment.json", facts)
     files.write_json(folder / "classes.json", data.train.classes)
     log = MetricsLog(folder, machine.tensorboard)
@@ -102,15 +102,19 @@ def test(
     with fabric.autocast():
         logits = logits_of(network, pictures.to(fabric.device), setup.spec.input)
     result = score(logits, pictures.labels)
-    files.write_json(folder / "test.json", {**result.as_record(), "selected_by": selected_by, "seed": setup.seed})
+    record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed}
+    files.write_json(folder / "test.json", record)
     results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
     files.write(folder / "curves.svg", curves_svg(results.metrics))
     files.write(folder / "report.html", report_html(results))
     return result
 
 
-def make_fabric(device: str, precision: str) -> Fabric:
-    """Fabric for one device. "auto" precision is bf16 where the device computes in it. Raises `RunError`."""
+def make_fabric(device: str, precision: str) -> tuple[Fabric, str]:
+    """Fabric for one device, and the precision it computes in ("auto": bf16 where the device is faster in it).
+
+    Raises `RunError` for a device that is not there, or one that cannot train in the precision.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("cpu", "cuda", "mps"):
@@ -123,7 +127,7 @@ def make_fabric(device: str, precision: str) -> Fabric:
         raise RunError("fp16 trains on GPUs only; --precision bf16 or fp32 works on a CPU")
     fabric = Fabric(accelerator=device, devices=1, precision=FABRIC[precision])  # type: ignore[arg-type]
     fabric.launch()
-    return fabric
+    return fabric, precision
 
 
 def _precision(folder: Path, recipe: Recipe) -> str:
@@ -131,8 +135,7 @@ def _precision(folder: Path, recipe: Recipe) -> str:
     path = folder / "environment.json"
     if recipe.precision != "auto" or not path.exists():
         return recipe.precision
-    known = {fabric: name for name, fabric in FABRIC.items()}
-    return known.get(json.loads(path.read_text()).get("precision", ""), "auto")
+    return str(json.loads(path.read_text()).get("precision", "auto"))
 
 
 def divided(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
@@ -254,7 +257,7 @@ def to_toml(values: dict[str, Any], prefix: str = "") -> str:
         if not isinstance(value, dict)
     ]
     tables = [
-        f"\n[{prefix}{name}]\n{to_toml(value, f'{prefix}{name}.')}"
+        f"\n[{prefix}{name}]\n{to_toml(cast(dict[str, Any], value), f'{prefix}{name}.')}"
         for name, value in values.items()
         if isinstance(value, dict)
     ]

@@ -6,6 +6,7 @@ The figure contradicts itself: with its pool projections of 128, 4c and 4d have 
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeAlias
 
 from inceptionlab.network import Network
 from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Linear, Pool, Seq
@@ -15,8 +16,10 @@ conv = partial(Conv, bias=True)
 halve = Pool("max", 3, 2, "valid", ceil=True)
 average = Pool("avg", count_pad=True)
 
+Row: TypeAlias = tuple[int, int, int, int, int, Pool, int]
+
 # Figure 5. Columns: 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, pool, projection.
-TABLE = {
+TABLE: dict[str, Row] = {
     "inception3a": (64, 64, 64, 64, 96, average, 32),
     "inception3b": (64, 64, 96, 64, 96, average, 64),
     "inception3c": (0, 128, 160, 64, 96, halve, 0),
@@ -30,8 +33,9 @@ TABLE = {
 }
 
 
-def module(one: int, three_in: int, three: int, double_in: int, double: int, pool: Pool, projection: int) -> Branches:
-    """A row of the table; without a 1x1 branch it halves the grid and passes its pool through."""
+def module(row: Row) -> Branches:
+    """The module of a row; without a 1x1 branch it halves the grid and passes its pool through."""
+    one, three_in, three, double_in, double, pool, projection = row
     if not one:
         return Concat(
             three=Seq(conv(three_in), conv(three, 3, 2)),
@@ -53,7 +57,7 @@ def caffe() -> Network:
     return Network(
         "bn_inception.caffe",
         stem=Seq(conv1=conv(64, 7, 2), pool1=halve, conv2=conv(64), conv3=conv(192, 3), pool2=halve),
-        body=Seq(**{name: module(*row) for name, row in TABLE.items()}),
+        body=Seq(**{name: module(row) for name, row in TABLE.items()}),
         head=Seq(avgpool=Pool("avg", to=1), classifier=Linear(CLASSES)),
         input=CAFFE_INPUT,
     )
