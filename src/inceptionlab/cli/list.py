@@ -15,7 +15,9 @@ WIDE = 160
 """Columns of a terminal that has room for sources."""
 
 
-def list_(pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False) -> None:
+def list_(
+    pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False, markdown: bool = False
+) -> None:
     """Show the networks of the zoo: year, parameters, MACs, input, published accuracy and its source.
 
     Parameters
@@ -24,6 +26,8 @@ def list_(pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")
         A shell pattern of names.
     json_
         Print an array of objects.
+    markdown
+        Print a Markdown table.
     """
     names = list_models(pattern)
     if not names:
@@ -31,8 +35,29 @@ def list_(pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")
     records = [record(name) for name in names]
     if json_:
         print(json.dumps(records, indent=1))
-        return
-    _print(records)
+    elif markdown:
+        print(_markdown(records))
+    else:
+        _print(records)
+
+
+def _markdown(records: list[dict[str, Any]]) -> str:
+    lines = [
+        "| name | member | year | parameters | with aux | MACs | input | top-1 % |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in records:
+        cells = [
+            f"`{r['name']}`",
+            r["member"],
+            r["year"],
+            f"{r['params']:,}",
+            f"{r['params_with_aux']:,}",
+            f"{r['macs']:,}",
+        ]
+        cells += ["×".join(map(str, r["input"])), "" if r["top1"] is None else f"{r['top1']:g}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
 
 
 def _print(records: list[dict[str, Any]]) -> None:

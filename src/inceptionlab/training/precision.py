@@ -19,11 +19,13 @@ def fastest_precision(device: str) -> str:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     if device != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return "fp32"
-    return "bf16" if _seconds(torch.float32) > WORTH * _seconds(torch.bfloat16) else "fp32"
+    return (
+        "bf16" if seconds_of_a_convolution(torch.float32) > WORTH * seconds_of_a_convolution(torch.bfloat16) else "fp32"
+    )
 
 
-def _seconds(dtype: torch.dtype) -> float:
-    """The quickest of a few convolutions as they occur in training."""
+def seconds_of_a_convolution(dtype: torch.dtype) -> float:
+    """The quickest of a few 3x3 convolutions of 64 channels on 32 maps of 32x32, as they occur in training."""
     x = torch.ones(32, 64, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
     weight = torch.ones(64, 64, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
     times: list[float] = []

@@ -1,0 +1,60 @@
+"""The front pages: their code runs, their table is the registry, both languages say the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from inceptionlab.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "README.zh-CN.md"]
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_runs(page):
+    namespace = {}
+    for code in blocks(page, "python"):
+        exec(compile(code, page, "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_table_is_the_registry(page, capsys):
+    main(["list", "--markdown"])
+    assert capsys.readouterr().out.strip() in (ROOT / page).read_text()
+
+
+@pytest.mark.parametrize("command", [line.split("   ")[0] for page in PAGES for code in blocks(page, "sh")
+                                     for line in code.splitlines() if line.startswith("inceptionlab ")])  # fmt: skip
+def test_the_commands_exist(command, capsys):
+    import shlex
+
+    name = shlex.split(command)[1]
+    main([name, "--help"])
+    known = capsys.readouterr().out
+    for option in re.findall(r" (--?[a-z-]+)", command):
+        assert option in known
+
+
+def test_both_languages_say_the_same():
+    english, chinese = ((ROOT / page).read_text() for page in PAGES)
+    for pattern in (r"https?://[^\s)]+", r"`[^`\n]+`", r"^#+ ", r"^- "):
+        counts = [len(re.findall(pattern, page, re.MULTILINE)) for page in (english, chinese)]
+        assert counts[0] == counts[1], pattern
+
+
+def test_links_lead_somewhere():
+    for page in [*PAGES, "CONTRIBUTING.md", "docs/errata.md"]:
+        text = (ROOT / page).read_text()
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)\)|src=\"([^\"]+)\"", text):
+            target = link[0] or link[1]
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_errata_name_tests_that_exist():
+    for file, name in re.findall(r"`(test_\w+\.py)::(\w+)`", (ROOT / "docs/errata.md").read_text()):
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text()
