@@ -122,9 +122,9 @@ def report(times: dict[str, list[float]], count: int) -> None:
     first = median(next(iter(times.values())))
     for name, seconds in times.items():
         rate = [count / s for s in seconds]
-        print(
-            f"| {name} | {count / median(seconds):.1f} | {min(rate):.1f} | {max(rate):.1f} | {first / median(seconds):.2f} |"
-        )
+        middle = median(seconds)
+        numbers = f"{count / middle:.1f} | {min(rate):.1f} | {max(rate):.1f} | {first / middle:.2f}"
+        print(f"| {name} | {numbers} |")
 
 
 if __name__ == "__main__":
