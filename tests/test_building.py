@@ -53,6 +53,12 @@ def test_a_size_that_does_not_fit_is_refused():
         create_model("inception_v3", -1)
 
 
+def test_names_that_modules_use_are_refused():
+    for name in ("double", "train", "forward"):
+        with pytest.raises(SpecError, match=f"cannot be called '{name}'"):
+            build_node(Seq(**{name: Conv(4)}), 3)
+
+
 def test_no_classes_gives_features():
     model = create_model("inception_net", 0)
     assert model(torch.randn(2, 3, 32, 32)).shape == (2, 256)

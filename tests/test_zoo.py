@@ -22,7 +22,28 @@ NUMBERS = {
     "googlenet.gray_erratum": (5_927_850, 5_927_850, 1_493_248_000),
     "bn_inception.caffe": (11_295_240, 11_295_240, 2_032_600_064),
     "inception_v3.torchvision": (23_834_568, 27_161_264, 5_713_216_096),
+    "googlenet.tf_slim": (6_624_904, 6_624_904, 1_498_376_192),
+    "bn_inception.tf_slim": (11_188_224, 11_188_224, 1_934_857_216),
+    "inception_v2": (24_861_096, 28_187_792, 5_860_702_304),
+    "inception_v2.n3": (21_322_152, 24_648_848, 4_837_947_488),
+    "inception_v2.compact": (8_357_512, 8_357_512, 1_719_326_208),
+    "inception_v3.tf_slim": (23_834_568, 27_161_264, 5_713_216_096),
+    "inception_v4": (42_679_816, 46_039_280, 12_253_974_624),
     "inception_resnet_v1.paper": (22_756_328, 22_756_328, 6_206_361_696),
+    "inception_resnet_v1.facenet": (27_910_327, 27_910_327, 1_422_081_376),
+    "inception_resnet_v2.released": (55_843_464, 59_211_120, 13_155_794_016),
+    "inception_resnet_v2.paper": (32_433_928, 32_433_928, 9_257_953_632),
+    "xception.keras": (22_855_952, 22_855_952, 8_357_403_496),
+    "xception.timm": (22_855_952, 22_855_952, 8_357_403_496),
+    "xception41": (26_969_560, 26_969_560, 9_204_134_312),
+    "xception41p": (26_907_752, 26_907_752, 9_204_134_312),
+    "xception65": (39_916_312, 39_916_312, 13_852_682_216),
+    "xception65p": (39_819_560, 39_819_560, 13_852_682_216),
+    "xception71": (42_338_736, 42_338_736, 17_946_553_928),
+    "inception_next_atto": (4_156_520, 4_156_520, 503_035_040),
+    "inception_next_tiny": (28_055_680, 28_055_680, 4_188_634_272),
+    "inception_next_small": (49_374_016, 49_374_016, 8_355_682_080),
+    "inception_next_base": (86_672_136, 86_672_136, 14_841_072_000),
     "inception_net": (326_122, 326_122, 22_465_024),
     "dilated_cnn": (1_074_986, 1_074_986, 3_852_800),
 }
@@ -47,6 +68,14 @@ COMPLETE_BLOCKS = {
 def test_published_numbers(name):
     measured = measure(get_spec(name))
     assert (measured.params, measured.params_with_aux, measured.macs) == NUMBERS[name]
+
+
+def test_other_heads_and_sizes_of_published_numbers():
+    facenet = get_spec("inception_resnet_v1.facenet")
+    assert measure(facenet.with_classes(0)).params == 23_482_624
+    as_imagenet = measure(facenet.with_classes(1000).resized(299))
+    assert (as_imagenet.params, as_imagenet.macs) == (23_995_624, 6_308_235_360)
+    assert measure(get_spec("inception_next_base").resized(384)).macs == 43_602_524_160
 
 
 def test_the_naive_module_of_figure_2a():

@@ -36,7 +36,8 @@ h1 { font-size: 1.5rem; margin: .5rem 0; overflow-wrap: anywhere } h2 { font-siz
 .card, details { background: var(--card); border-radius: 10px; padding: .7rem 1rem } .card b { display: block }
 .scroll { overflow-x: auto } svg { max-width: 100%; height: auto } .scroll > svg { min-width: 32rem }
 table { border-collapse: collapse; width: 100%; font-size: .9rem } td, th { padding: .3rem .6rem; text-align: right }
-td:first-child, th:first-child, .words td, .nodes :is(td, th):nth-child(2) { text-align: left } tr { border-bottom: 1px solid var(--line) }
+td:first-child, th:first-child, .words td, .nodes :is(td, th):nth-child(2) { text-align: left }
+tr { border-bottom: 1px solid var(--line) }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.6rem, 1fr)); gap: .7rem; font-size: .78rem }
 .grid figure { margin: 0 } .grid img { width: 100%; image-rendering: pixelated; border-radius: 6px }
 pre { overflow-x: auto; font-size: .8rem }
@@ -151,7 +152,8 @@ def _network(results: Results) -> str:
         f"<td>{row.params:,}</td><td>{row.macs:,}</td></tr>"
         for row in measure(results.spec).children
     )
-    table = f"<table class='nodes'><tr><th>node</th><th>what</th><th>output</th><th>parameters</th><th>MACs</th></tr>{rows}</table>"
+    head = "".join(f"<th>{name}</th>" for name in ("node", "what", "output", "parameters", "MACs"))
+    table = f'<table class="nodes"><tr>{head}</tr>{rows}</table>'
     return (
         f'<h2>Network</h2><div class="scroll">{table}</div>'
         f'<details><summary>Diagram</summary><div class="scroll">{draw(results.spec, depth=2)}</div></details>'

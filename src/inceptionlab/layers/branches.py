@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inceptionlab.errors import SpecError
+
 
 class Chain(nn.Module):
     """Named modules one after another; `nn.Sequential` with names that may be anything but reserved."""
@@ -82,6 +84,8 @@ class Split(nn.Module):
 
 
 def register(module: nn.Module, children: Mapping[str, nn.Module]) -> None:
-    """Add named children to a module in order."""
+    """Add named children to a module in order. Raises `SpecError` for a name that modules use themselves."""
     for name, child in children.items():
+        if hasattr(module, name):
+            raise SpecError(f"a node cannot be called {name!r}: every module has something of that name; rename it")
         module.add_module(name, child)

@@ -114,6 +114,13 @@ def torchvision() -> Network:
     return Network("googlenet.torchvision", _stem(style), _body(style), _head(0.2), aux=aux)
 
 
+def tf_slim() -> Network:
+    """TF-slim's `inception_v1`: the torchvision form with TensorFlow's asymmetric padding, without auxiliary heads."""
+    conv = partial(Conv, norm=Norm(eps=1e-3), pad="tf")
+    style = _Style(conv, conv, Pool("max", 3, 2, "tf"), Pool("max", 2, 2, "tf"), five=3)
+    return Network("googlenet.tf_slim", _stem(style), _body(style), _head(0.2))
+
+
 def bn5x5() -> Network:
     """The torchvision form with the paper's 5x5 convolutions and 3x3 pools: the base of `small_v1`."""
     conv = partial(Conv, norm=Norm(eps=1e-3))

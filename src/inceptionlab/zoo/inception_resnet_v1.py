@@ -4,6 +4,7 @@ Learning", AAAI 2017 (arXiv 1602.07261), figures 10 to 14 and table 1.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from inceptionlab.network import Input, Network
@@ -72,18 +73,37 @@ def stem() -> Seq:
     )  # fmt: skip
 
 
+def _body(**more: Node) -> Seq:
+    return Seq(
+        **{f"a{i}": block_a() for i in range(1, 6)},
+        reduction_a=reduction_a(192, 192, 256, 384),
+        **{f"b{i}": block_b() for i in range(1, 11)},
+        reduction_b=reduction_b(),
+        **{f"c{i}": block_c() for i in range(1, 6)},
+        **more,
+    )
+
+
 def paper() -> Network:
-    """The figures of the paper: 5, 10 and 5 residual blocks. facenet's network has a sixth block C and another head."""
+    """The figures of the paper: 5, 10 and 5 residual blocks."""
+    head = Seq(avgpool=Pool("avg", to=1), dropout=Dropout(0.2), fc=Linear(CLASSES))
+    return Network("inception_resnet_v1.paper", stem(), _body(), head, Input(3, 299, 299))
+
+
+def facenet() -> Network:
+    """Facenet's network for faces: a sixth block C without scale and ReLU, then an embedding of 512 with batch norm.
+    With 0 classes its features are the embedding before it is divided by its length.
+    """
     return Network(
-        "inception_resnet_v1.paper",
+        "inception_resnet_v1.facenet",
         stem=stem(),
-        body=Seq(
-            **{f"a{i}": block_a() for i in range(1, 6)},
-            reduction_a=reduction_a(192, 192, 256, 384),
-            **{f"b{i}": block_b() for i in range(1, 11)},
-            reduction_b=reduction_b(),
-            **{f"c{i}": block_c() for i in range(1, 6)},
+        body=_body(c6=replace(block_c(1.0), act=None)),
+        head=Seq(
+            avgpool=Pool("avg", to=1),
+            dropout=Dropout(0.6),
+            embedding=conv(512, act=None),
+            logits=Linear(CLASSES),
         ),
-        head=Seq(avgpool=Pool("avg", to=1), dropout=Dropout(0.2), fc=Linear(CLASSES)),
-        input=Input(3, 299, 299),
+        input=Input(3, 160, 160, mean=(127.5 / 255,), std=(128 / 255,), crop=1.0),
+        classes=8631,
     )
