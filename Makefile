@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test check parity clean
 
 demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 	rm -rf runs/demo
@@ -24,8 +24,12 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import direction, sizes
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/test_house.py
 
+parity: $(VENV)/.installed-dev  ## compare logits with independent implementations, which are kept apart in .oracles
+	test -d .oracles || $(BIN)/python -m pip install --quiet --no-deps --target .oracles -r tests/parity/requirements.txt
+	PYTHONPATH=.oracles $(BIN)/python -m tests.parity
+
 clean:
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .oracles runs .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit("InceptionLab needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
