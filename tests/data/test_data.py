@@ -290,6 +290,13 @@ def test_cifar_archives(tmp_path, monkeypatch, kind):
     assert np.array_equal(loaded.train.images[0].numpy(), pixels[0].reshape(3, 32, 32).transpose(1, 2, 0))
 
 
+def test_cifar100_has_two_labels_a_picture_and_100_names():
+    row = np.concatenate([np.array([7, 42], np.uint8), np.zeros(3072, np.uint8)])
+    _, labels = cifar._binary(row.tobytes(), cifar.LAYOUTS["cifar100"])
+    assert cifar.CIFAR100[labels[0]] == "leopard"
+    assert len(cifar.CIFAR100) == 100
+
+
 def test_cifar_is_downloaded_once_with_its_checksum(tmp_path, monkeypatch, server):
     monkeypatch.delenv("INCEPTIONLAB_DATA", raising=False)
     data, source, _ = tiny_cifar(monkeypatch, "binary")

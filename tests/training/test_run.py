@@ -274,6 +274,14 @@ def test_weights_that_are_cut_off_are_refused(tmp_path):
         files.load_weights(tmp_path / "w.safetensors")
 
 
+def test_a_run_does_not_go_on_with_other_pictures(tmp_path, data):
+    with pytest.raises(KeyboardInterrupt):
+        train(SETUP, tmp_path, Machine("cpu"), Listeners(stop=lambda: True), data)
+    other = replace(data, train=replace(data.train, images=255 - data.train.images))
+    with pytest.raises(RunError, match="put the same data back"):
+        train(SETUP, tmp_path, Machine("cpu"), QUIET, other)
+
+
 def test_validation_comes_from_the_training_pictures(data):
     training, validation = divided(data, replace(SETUP, limit_train=None))
     assert len(training) + len(validation) == len(data.train)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from rich.progress import track
 
 from inceptionlab.data.download import Source, check, fetch
 from inceptionlab.data.picture import decode
@@ -18,6 +19,18 @@ from inceptionlab.data.store import DataSet, Pictures, array_set
 from inceptionlab.errors import DataError
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR100 = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl", "boy",
+    "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair", "chimpanzee", "clock",
+    "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish",
+    "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower", "leopard", "lion",
+    "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain", "mouse", "mushroom", "oak_tree", "orange",
+    "orchid", "otter", "palm_tree", "pear", "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine",
+    "possum", "rabbit", "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk",
+    "skyscraper", "snail", "snake", "spider", "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank",
+    "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale",
+    "willow_tree", "wolf", "woman", "worm",
+)  # fmt: skip
 _BASE = "https://www.cs.toronto.edu/~kriz"
 
 
@@ -31,19 +44,18 @@ class Layout:
     test: tuple[str, ...]
     label: str
     header: int
-    classes: int
 
 
 LAYOUTS = {
     "cifar10": Layout(
         Source("cifar-10-binary.tar.gz", _BASE, "c32a1d4ab5d03f1284b67883e8d87530"),
         Source("cifar-10-python.tar.gz", _BASE, "c58f30108f718f92721af3b95e74349a"),
-        tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",), "labels", 1, 10,
+        tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",), "labels", 1,
     ),
     "cifar100": Layout(
         Source("cifar-100-binary.tar.gz", _BASE, "03b5dce01913d631647c71ecec9e9cb8"),
         Source("cifar-100-python.tar.gz", _BASE, "eb9058c3a382ffc7106e4002c42a8d85"),
-        ("train",), ("test",), "fine_labels", 2, 100,
+        ("train",), ("test",), "fine_labels", 2,
     ),
 }  # fmt: skip
 
@@ -53,7 +65,7 @@ def load(name: str, folders: list[Path], cache: Path, mirror: str | None = None)
     layout = LAYOUTS[name]
     for folder in [f / sub for f in folders for sub in (name, ".")]:
         if sorted(folder.glob("train-*.parquet")) and sorted(folder.glob("test-*.parquet")):
-            return _from_parquet(name, folder, layout)
+            return _from_parquet(name, folder)
         for source in (layout.binary, layout.python):
             if (folder / source.file).exists():
                 check(folder / source.file, source.md5)
@@ -61,12 +73,12 @@ def load(name: str, folders: list[Path], cache: Path, mirror: str | None = None)
     return _from_archive(name, fetch(layout.binary, cache / name, mirror), layout)
 
 
-def _names(name: str, layout: Layout) -> tuple[str, ...]:
-    return CIFAR10 if name == "cifar10" else tuple(str(i) for i in range(layout.classes))
+def _names(name: str) -> tuple[str, ...]:
+    return CIFAR10 if name == "cifar10" else CIFAR100
 
 
-def _from_parquet(name: str, folder: Path, layout: Layout) -> DataSet:
-    classes = _names(name, layout)
+def _from_parquet(name: str, folder: Path) -> DataSet:
+    classes = _names(name)
     train, test = (_parquet(sorted(folder.glob(f"{part}-*.parquet")), classes) for part in ("train", "test"))
     return DataSet(name, train, test, size=32, note=f"train and test as in the Parquet files of {folder.name}")
 
@@ -88,7 +100,8 @@ def _parquet(files: list[Path], classes: tuple[str, ...]) -> Pictures:
         labels += cast(list[int], table[label].to_pylist())
         cells: list[Any] = table[picture].to_pylist()
         with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
-            images += pool.map(_pixels, cells, (f"{path}, row {i}" for i in range(len(cells))), chunksize=256)
+            decoded = pool.map(_pixels, cells, (f"{path}, row {i}" for i in range(len(cells))))
+            images += track(decoded, f"reading {path.name}", len(cells), transient=True)
     return array_set(np.stack(images), np.array(labels), classes)
 
 
@@ -108,7 +121,7 @@ def _from_archive(name: str, path: Path, layout: Layout) -> DataSet:
         raise DataError(f"{path} is not a readable archive: {error}") from None
     read = _binary if "binary" in path.name else _python
     train, test = ([read(data, layout) for data in part] for part in parts)
-    classes = _names(name, layout)
+    classes = _names(name)
     sets = [
         array_set(np.concatenate([p[0] for p in s]), np.concatenate([p[1] for p in s]), classes) for s in (train, test)
     ]

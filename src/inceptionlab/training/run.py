@@ -78,6 +78,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     torch.manual_seed(setup.seed)
     network = build(setup.spec)
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
+    _same_data(folder, digests)
     facts = {**environment(fabric.device, digests), "precision": precision}
     files.write_json(folder / "environment.json", facts)
     files.write_json(folder / "classes.json", data.train.classes)
@@ -136,6 +137,14 @@ def _precision(folder: Path, recipe: Recipe) -> str:
     if recipe.precision != "auto" or not path.exists():
         return recipe.precision
     return str(json.loads(path.read_text()).get("precision", "auto"))
+
+
+def _same_data(folder: Path, digests: str) -> None:
+    """Refuse to go on with other pictures than the run began with."""
+    path = folder / "environment.json"
+    began = json.loads(path.read_text()).get("data", digests) if path.exists() else digests
+    if began != digests:
+        raise RunError(f"{folder} began with the data {began} and finds {digests} now; put the same data back")
 
 
 def divided(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
