@@ -182,8 +182,18 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_state(tmp_path, d
         train(setup, tmp_path, Machine("cpu"), QUIET, data)
     assert not (tmp_path / "test.json").exists()
     state, _ = files.load_state(tmp_path / "state")
-    if state is not None:
-        assert all(torch.isfinite(v).all() for v in state["model"].values() if v.is_floating_point())
+    assert state is None or all(v.isfinite().all() for v in state["model"].values())
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_STATES", 0.0)
+    monkeypatch.setattr(loop, "SHARE_OF_SAVING", 1e9)
+    setup = replace(SETUP, recipe=replace(RECIPE, lr=1e38, warmup=0.0, epochs=2, ema=0.0))
+    with pytest.raises(RunError, match="not a finite number any more"):
+        train(setup, tmp_path, Machine("cpu"), QUIET, data)
+    for path in (tmp_path / "state").glob("*.pt"):
+        state = torch.load(path, weights_only=True)
+        assert all(v.isfinite().all() for v in state["model"].values())
 
 
 def test_early_stopping_waits_for_its_patience(tmp_path, data):

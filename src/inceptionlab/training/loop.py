@@ -177,12 +177,15 @@ class Trainer:
         """Note the sum of the epoch's losses; refuse to go on where it is not finite."""
         self.progress.loss_sum = float(losses)
         if not isfinite(self.progress.loss_sum):
-            now = self.progress
-            raise RunError(
-                f"the loss is not a finite number any more at epoch {now.epoch + 1}, step {now.step}; the last good "
-                f"state is in {self.folder / 'state'}. A lower learning rate (now {self.recipe.lr:g}), --set clip=2.0 "
-                "or --precision fp32 may help"
-            )
+            raise RunError(self._not_finite("the loss is"))
+
+    def _not_finite(self, what: str) -> str:
+        now = self.progress
+        return (
+            f"{what} not a finite number any more at epoch {now.epoch + 1}, step {now.step}; the last good state is in "
+            f"{self.folder / 'state'}. A lower learning rate (now {self.recipe.lr:g}), --set clip=2.0 or "
+            "--precision fp32 may help"
+        )
 
     def _end_epoch(self, validation: Pictures) -> None:
         now = self.progress
@@ -195,7 +198,7 @@ class Trainer:
             "images_per_second": round(now.seen / max(now.seconds, 1e-9), 1),
         }  # fmt: skip
         if not isfinite(loss):
-            raise RunError(f"the validation loss is {loss} after epoch {now.epoch + 1}; the last good state is kept")
+            raise RunError(self._not_finite("the validation loss is"))
         if top1 > now.best_top1:
             now.best_top1, now.best_epoch = top1, now.epoch
             metadata = {"spec": self.network.spec.title, "epoch": str(now.epoch + 1), "val_top1": f"{top1:.6f}"}
@@ -207,6 +210,8 @@ class Trainer:
 
     def _save(self, seconds: float) -> None:
         now, started = self.progress, time.monotonic()
+        if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
+            raise RunError(self._not_finite("a weight is"))
         now.seconds += seconds
         progress = {name: getattr(now, name) for name in Progress.__slots__}  # type: ignore[attr-defined]
         state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "progress": progress}
