@@ -116,10 +116,38 @@ def test_the_formula_of_seed_002():
     lines = explain(get_spec("googlenet.gray"), "conv1")
     assert lines[0] == "H_out = floor((224 + 2·3 − 7)/2) + 1 = 112"
     assert "parameters = 64·(7·7·1 + 1) = 3,200" in lines
+    assert lines[-1] == "receptive field = 1 + (7 − 1)·1 = 7, jump 2, first centre at 0"
     assert explain(get_spec("googlenet.gray"), "pool1")[0] == "H_out = floor((112 + 2·1 − 3)/2) + 1 = 56"
     assert explain(get_spec("googlenet.paper"), "pool1")[0] == "H_out = ceil((112 + 2·0 − 3)/2) + 1 = 56"
     with pytest.raises(SpecError, match="did you mean 'conv1'"):
         explain(get_spec("googlenet.gray"), "conv_1")
+
+
+def test_blocks_are_explained_by_their_branches():
+    lines = explain(get_spec("googlenet.paper"), "inception3a")
+    assert "channels = 64 + 128 + 32 + 32 = 256" in lines
+    assert lines[-1].startswith("receptive field = 59 (along the shortest path 27), jump 8")
+
+
+@pytest.mark.parametrize(
+    "name", [*list_models(), "small_v1 | ghost", "small_v1 | attend(se)", "small_v1 | attend(cbam)"]
+)
+def test_formulas_are_true(name):
+    """Every parameter and MAC formula with numbers on its left gives the number on its right."""
+    network = get_spec(name)
+    for row in measure(network).walk():
+        for line in explain(network, row.path) if row.path.count(".") < 2 else []:
+            kind, _, rest = line.partition(" = ")
+            left, equals, right = rest.rpartition(" = ")
+            if equals and kind in ("parameters", "MACs", "channels"):
+                value = (
+                    left.replace("·", "*")
+                    .replace(",", "")
+                    .replace(" of the norm", "")
+                    .replace(" of the layer scale", "")
+                    .replace("/", "//")
+                )
+                assert eval(value) == int(right.replace(",", "")), line
 
 
 def test_too_small_a_picture_is_refused_naming_node_and_smallest_size():

@@ -21,7 +21,7 @@ LAYERS = [
     ["receptive"],
     ["geometry"],
     ["rules"],
-    ["text", "zoo"],
+    ["text", "zoo", "formulas"],
     ["drawing"],
     ["layers"],
     ["initialise"],

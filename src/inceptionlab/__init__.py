@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inceptionlab.building import build, build_node, create_block, create_model
     from inceptionlab.errors import DataError, InceptionLabError, RunError, SizeError, SpecError
-    from inceptionlab.geometry import explain, measure, smallest_input
+    from inceptionlab.formulas import explain
+    from inceptionlab.geometry import measure, smallest_input
     from inceptionlab.network import Aux, Input, Network
     from inceptionlab.prediction import load_run, predict
     from inceptionlab.rules import Rule, parse_rule
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 _PLACES = {
     "building": ("build", "build_node", "create_block", "create_model"),
     "errors": ("DataError", "InceptionLabError", "RunError", "SizeError", "SpecError"),
-    "geometry": ("explain", "measure", "smallest_input"),
+    "formulas": ("explain",),
+    "geometry": ("measure", "smallest_input"),
     "network": ("Aux", "Input", "Network"),
     "prediction": ("load_run", "predict"),
     "rules": ("Rule", "parse_rule"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from inceptionlab import costs
 from inceptionlab.costs import Shape
-from inceptionlab.errors import SizeError, SpecError, nearest
+from inceptionlab.errors import SizeError, SpecError
 from inceptionlab.network import Network
 from inceptionlab.receptive import Field, union
 from inceptionlab.spec import CLASSES, STREAM, Branches, Conv, Linear, Node, Residual, Seq
@@ -138,16 +138,6 @@ def smallest_input(network: Network, limit: int = 2048) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle + 1, high)
     return low
-
-
-def explain(network: Network, path: str) -> list[str]:
-    """The formulas behind a node's output, parameters and MACs with this network's numbers in them."""
-    rows = {row.path: row for row in measure(network).walk()}
-    if path not in rows:
-        raise SpecError(f"{network.name} has no node {path!r}; {nearest(path, rows)}")
-    row = rows[path]
-    lines = costs.formulas(row.node, row.input, row.output, row.params)
-    return [*lines, *row.field.formulas()]
 
 
 def _node(node: Node, path: str, point: _Stream) -> Measured:

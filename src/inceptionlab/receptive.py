@@ -93,15 +93,6 @@ class Field:
         )
         return Field(*axes)
 
-    def formulas(self) -> list[str]:
-        """The field in words, one line an axis where they differ."""
-        lines = [f"receptive field along {name}: {_line(axis)}" for name, axis in self.named()]
-        return [lines[0].replace(" along height", "")] if self.height == self.width else lines
-
-    def named(self) -> tuple[tuple[str, Axis], tuple[str, Axis]]:
-        """("height", axis) and ("width", axis)."""
-        return ("height", self.height), ("width", self.width)
-
     def sizes(self, shape: tuple[int, int, int]) -> dict[str, list[int]]:
         """{"smallest": [h, w], "largest": [h, w]} in pixels; a global one is the picture's `shape`."""
         axes = ((self.height, shape[1]), (self.width, shape[2]))
@@ -109,15 +100,6 @@ class Field:
             "smallest": [size if axis.smallest == inf else int(axis.smallest) for axis, size in axes],
             "largest": [size if axis.largest == inf else int(axis.largest) for axis, size in axes],
         }
-
-
-def _line(axis: Axis) -> str:
-    if axis.high == inf:
-        return "the whole picture"
-    return (
-        f"{int(axis.smallest)} (smallest path) to {int(axis.largest)} (largest) pixels, "
-        f"jump {axis.jump}, centre of the first value at {axis.centre:g}"
-    )
 
 
 def union(fields: list[Field]) -> Field:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab import geometry
+from inceptionlab import formulas, geometry
 from inceptionlab.cli.variant import Variant
 from inceptionlab.network import Network
 from inceptionlab.text import as_records, describe, rows, text
@@ -37,7 +37,7 @@ def show(
     """
     network = (variant or Variant()).of(name, aux)
     if explain is not None:
-        print("\n".join(geometry.explain(network, explain)))
+        print("\n".join(formulas.explain(network, explain)))
     elif json_:
         print(json.dumps(as_records(network)))
     else:
