@@ -7,7 +7,7 @@ from inceptionlab.errors import SpecError, nearest
 from inceptionlab.geometry import Measured, measure
 from inceptionlab.network import Network
 from inceptionlab.receptive import EVERYTHING, Axis
-from inceptionlab.spec import Attention, Branches, Conv, Depthwise, Ghost, Linear, Norm, Pool, pair
+from inceptionlab.spec import Attention, Branches, Conv, Depthwise, Ghost, Linear, Norm, Pool, Residual, pair
 
 
 def explain(network: Network, path: str) -> list[str]:
