@@ -53,6 +53,17 @@ def test_a_size_that_does_not_fit_is_refused():
         create_model("inception_v3", -1)
 
 
+def test_features_at_every_resolution():
+    model = create_model("googlenet.torchvision").eval().to("meta")
+    maps = model.features(torch.empty(1, 3, 224, 224, device="meta"))
+    assert {name: tuple(y.shape[1:]) for name, y in maps.items()} == {
+        "conv1": (64, 112, 112), "conv3": (192, 56, 56), "inception3b": (480, 28, 28), "inception4e": (832, 14, 14),
+        "inception5b": (1024, 7, 7),
+    }  # fmt: skip
+    small = create_model("small_v3").eval().to("meta").features(torch.empty(1, 3, 32, 32, device="meta"))
+    assert [y.shape[2] for y in small.values()] == [32, 15, 7]
+
+
 def test_names_that_modules_use_are_refused():
     for name in ("double", "train", "forward"):
         with pytest.raises(SpecError, match=f"cannot be called '{name}'"):

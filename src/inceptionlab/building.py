@@ -68,6 +68,20 @@ class InceptionNetwork(nn.Module):
                 aux[self.heads[name]] = self.get_submodule(self.heads[name])(x)
         return x.flatten(1), aux
 
+    def features(self, x: Tensor) -> dict[str, Tensor]:
+        """The last map of each resolution, by the name of the node that gives it, finest first; the head is not run."""
+        maps: dict[str, Tensor] = {}
+        head = {name for name, _ in self.spec.head.children}
+        before = ""
+        for name in self.trunk:
+            if name in head:
+                break
+            y = self.get_submodule(name)(x)
+            if before and y.shape[2:] != x.shape[2:]:
+                maps[before] = x
+            x, before = y, name
+        return {**maps, before: x}
+
 
 def build(spec: Network, *, scheme: Scheme = "kaiming", checkpoint: str | None = None) -> InceptionNetwork:
     """Build a network and draw its initial weights from torch's generator.
