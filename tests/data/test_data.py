@@ -81,6 +81,11 @@ def test_splits_are_stratified_and_recorded_by_the_seed():
         stratified(torch.tensor([0, 0, 1]), 0.5, seed=0)
     with pytest.raises(DataError, match="below 1"):
         stratified(labels, 1.0, seed=0)
+    rest, part = stratified(torch.tensor([0, 0, 1]), 0.5, seed=0, lone="keep")
+    assert (len(rest), len(part)) == (2, 1)
+    assert 2 in rest
+    with pytest.raises(DataError, match="3 picture.* of 3 class.* are too few"):
+        stratified(torch.arange(3), 0.5, seed=0, lone="keep")
 
 
 def test_a_limit_takes_all_classes():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -9,10 +11,13 @@ from torch import Tensor
 from inceptionlab.errors import DataError
 
 
-def stratified(labels: Int64[Tensor, " n"], fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+def stratified(
+    labels: Int64[Tensor, " n"], fraction: float, seed: int, *, lone: Literal["refuse", "keep"] = "refuse"
+) -> tuple[Tensor, Tensor]:
     """Indices (rest, part): `part` holds about `fraction` of every class and at least one picture of each.
 
-    The same labels, fraction and seed give the same split. Raises `DataError` where a class is too small.
+    The same labels, fraction and seed give the same split. Raises `DataError` where a class is too small to be
+    divided, unless its `lone` picture is to be kept in the rest; and where nothing at all can be split off.
     """
     if not 0 < fraction < 1:
         raise DataError(f"a fraction of {fraction:g} was asked for; give one above 0 and below 1")
@@ -25,8 +30,11 @@ def stratified(labels: Int64[Tensor, " n"], fraction: float, seed: int) -> tuple
             continue
         index = index[torch.randperm(len(index), generator=generator)]
         count = max(1, round(len(index) * fraction))
-        if count >= len(index):
+        if count >= len(index) and lone == "refuse":
             raise DataError(f"class {label} has {len(index)} picture(s), too few to split {fraction:.0%} off")
+        count = min(count, len(index) - 1)
         part.append(index[:count])
         rest.append(index[count:])
+    if not sum(len(index) for index in part):
+        raise DataError(f"{len(labels)} picture(s) of {len(rest)} class(es) are too few to split {fraction:.0%} off")
     return torch.cat(rest).sort().values, torch.cat(part).sort().values

@@ -152,7 +152,8 @@ def divided(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
     pictures = data.train.limited(setup.limit_train)
     if data.validation is not None:
         return pictures, data.validation
-    rest, part = stratified(pictures.labels, setup.recipe.validation, setup.seed)
+    lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few pictures may leave a class with one
+    rest, part = stratified(pictures.labels, setup.recipe.validation, setup.seed, lone=lone)
     return pictures.subset(rest), pictures.subset(part)
 
 
