@@ -122,6 +122,7 @@ def _fan(row: Measured, depth: int) -> Figure:
         parts += [_path(middle, bottom, middle, FAN + tall), _path(middle, FAN + tall, width / 2, 2 * FAN + tall)]
         x += figure.width + GAP
     how = row.node.how if isinstance(row.node, Branches) else ""
+    how = {"split": "split, concat", "sum": "+", "product": "×"}.get(how, how)
     parts.append(_box(how, _shape(row), "fuse").at((width - BOX) / 2, 2 * FAN + tall))
     return Figure(width, 2 * FAN + tall + TALL, tuple(parts))
 
@@ -130,6 +131,7 @@ def _bypass(row: Measured, depth: int) -> Figure:
     body = _figure(row.children[0], depth)
     node = row.node
     scale = f"+ {node.scale:g} ·" if isinstance(node, Residual) and node.scale != 1 else "+"
+    scale = f"{scale} γ ·" if isinstance(node, Residual) and node.gamma is not None else scale
     right = body.width + 2 * GAP
     height, middle = body.height + FAN + GAP, body.width / 2 + GAP
     foot = height + TALL / 2

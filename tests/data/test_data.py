@@ -295,6 +295,25 @@ def test_cifar_archives(tmp_path, monkeypatch, kind):
     assert np.array_equal(loaded.train.images[0].numpy(), pixels[0].reshape(3, 32, 32).transpose(1, 2, 0))
 
 
+@pytest.mark.parametrize("kind", ["binary", "python"])
+def test_cifar_archives_that_were_unpacked(tmp_path, monkeypatch, kind):
+    data, _, contents = tiny_cifar(monkeypatch, kind)
+    target = tmp_path / cifar.LAYOUTS["cifar10"].folders[kind == "python"]
+    target.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive.getmembers():
+            (target / member.name.rpartition("/")[2]).write_bytes(archive.extractfile(member).read())
+    loaded = load_data("cifar10", data_dir=tmp_path)
+    assert loaded.test.labels.tolist() == contents[-1][1].tolist()
+    victim = next(target.glob("data_batch_3*"))
+    victim.write_bytes(victim.read_bytes()[:500])
+    with pytest.raises(DataError, match="cannot be read|bytes"):
+        load_data("cifar10", data_dir=tmp_path)
+    victim.unlink()
+    with pytest.raises(DataError, match="has no file data_batch_3"):
+        load_data("cifar10", data_dir=tmp_path)
+
+
 def test_cifar100_has_two_labels_a_picture_and_100_names():
     row = np.concatenate([np.array([7, 42], np.uint8), np.zeros(3072, np.uint8)])
     _, labels = cifar._binary(row.tobytes(), cifar.LAYOUTS["cifar100"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +37,13 @@ _BASE = "https://www.cs.toronto.edu/~kriz"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a CIFAR set keeps its files: the binary archive (fetched), the Python one, members, columns."""
+    """Where a CIFAR set keeps its files: the binary archive (fetched), the Python one, the folders they unpack to, the
+    members, the name of the labels in the one and the bytes before the pixels in the other.
+    """
 
     binary: Source
     python: Source
+    folders: tuple[str, str]
     train: tuple[str, ...]
     test: tuple[str, ...]
     label: str
@@ -50,11 +54,13 @@ LAYOUTS = {
     "cifar10": Layout(
         Source("cifar-10-binary.tar.gz", _BASE, "c32a1d4ab5d03f1284b67883e8d87530"),
         Source("cifar-10-python.tar.gz", _BASE, "c58f30108f718f92721af3b95e74349a"),
+        ("cifar-10-batches-bin", "cifar-10-batches-py"),
         tuple(f"data_batch_{i}" for i in range(1, 6)), ("test_batch",), "labels", 1,
     ),
     "cifar100": Layout(
         Source("cifar-100-binary.tar.gz", _BASE, "03b5dce01913d631647c71ecec9e9cb8"),
         Source("cifar-100-python.tar.gz", _BASE, "eb9058c3a382ffc7106e4002c42a8d85"),
+        ("cifar-100-binary", "cifar-100-python"),
         ("train",), ("test",), "fine_labels", 2,
     ),
 }  # fmt: skip
@@ -70,6 +76,9 @@ def load(name: str, folders: list[Path], cache: Path, mirror: str | None = None)
             if (folder / source.file).exists():
                 check(folder / source.file, source.md5)
                 return _from_archive(name, folder / source.file, layout)
+        for unpacked in layout.folders:
+            if (folder / unpacked).is_dir():
+                return _from_folder(name, folder / unpacked, layout)
     return _from_archive(name, fetch(layout.binary, cache / name, mirror), layout)
 
 
@@ -117,14 +126,29 @@ def _from_archive(name: str, path: Path, layout: Layout) -> DataSet:
         with tarfile.open(path) as archive:
             members = {Path(m.name).name.removesuffix(".bin"): m for m in archive.getmembers() if m.isfile()}
             parts = [[_member(archive, members, key, path) for key in keys] for keys in (layout.train, layout.test)]
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path} is not a readable archive: {error}") from None
-    read = _binary if "binary" in path.name else _python
-    train, test = ([read(data, layout) for data in part] for part in parts)
-    classes = _names(name)
-    sets = [
-        array_set(np.concatenate([p[0] for p in s]), np.concatenate([p[1] for p in s]), classes) for s in (train, test)
-    ]
+    return _assembled(name, parts, path, layout)
+
+
+def _from_folder(name: str, folder: Path, layout: Layout) -> DataSet:
+    def content(key: str) -> bytes:
+        found = [path for path in (folder / key, folder / f"{key}.bin") if path.is_file()]
+        if not found:
+            raise DataError(f"{folder} has no file {key} or {key}.bin")
+        return found[0].read_bytes()
+
+    parts = [[content(key) for key in keys] for keys in (layout.train, layout.test)]
+    return _assembled(name, parts, folder, layout)
+
+
+def _assembled(name: str, parts: list[list[bytes]], path: Path, layout: Layout) -> DataSet:
+    """The set of the contents of its files, (training, test)."""
+    read = _binary if "bin" in path.name else _python
+    sets: list[Pictures] = []
+    for part in parts:
+        pixels, labels = zip(*(read(data, layout) for data in part), strict=True)
+        sets.append(array_set(np.concatenate(pixels), np.concatenate(labels), _names(name)))
     return DataSet(name, sets[0], sets[1], size=32, note=f"train and test as in {path.name}")
 
 
@@ -144,8 +168,13 @@ def _binary(data: bytes, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _python(data: bytes, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    batch = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
-    return _planes(np.asarray(batch["data"], np.uint8)), np.asarray(batch[layout.label])
+    try:
+        batch = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
+        return _planes(np.asarray(batch["data"], np.uint8)), np.asarray(batch[layout.label])
+    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"a CIFAR file in Python's format cannot be read: {error!r}") from None
 
 
 def _planes(rows: np.ndarray) -> np.ndarray:
