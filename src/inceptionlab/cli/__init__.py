@@ -68,6 +68,13 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
             "inceptionlab predict runs/inception_net-cifar10-1a2b3c4d *.png --top 3 --json",
         ),
     ),
+    "import-weights": (
+        "A checkpoint of another library, turned into ours.",
+        (
+            "inceptionlab import-weights inception_v3_google-0cc3c7bd.pth --into inception_v3 -o v3.safetensors",
+            "inceptionlab import-weights timm_v4.safetensors --into inception_v4 --num-classes 10",
+        ),
+    ),
 }
 """What each command does, and examples of it."""
 
@@ -83,7 +90,8 @@ def _app() -> App:
     )
     for name, (words, examples) in COMMANDS.items():
         lines = "\n".join(["Examples:", *(f"  {example}" for example in examples)])
-        place = f"inceptionlab.cli.{name}:{name.replace('list', 'list_')}"
+        module = name.replace("-", "_")
+        place = f"inceptionlab.cli.{module}:{module.replace('list', 'list_')}"
         app.command(place, name=name, help=words, help_epilogue=lines)
     return app
 
