@@ -139,6 +139,20 @@ def test_evaluate(capsys, finished):
     assert "precision" in out
 
 
+def test_reading_data_writes_nothing_to_standard_output(capsys, tmp_path):
+    for part in ("train", "test"):
+        for name in ("a", "b"):
+            for i in range(10):
+                path = tmp_path / "set" / part / name / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (40, 40), (i, 0, 0)).save(path)
+    arguments = ["--data", str(tmp_path / "set"), "--input-size", "32", "--epochs", "1", "--out", str(tmp_path / "r")]
+    main(["train", "--model", "inception_net | widen(0.1)", *arguments])
+    capsys.readouterr()
+    _, out, _ = run(capsys, "evaluate", str(tmp_path / "r"), "--json")
+    assert out.startswith("{")
+
+
 def test_predict(capsys, finished, tmp_path):
     paths = []
     for i in range(2):

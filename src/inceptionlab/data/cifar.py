@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from rich.progress import track
 
 from inceptionlab.data.download import Source, check, fetch
 from inceptionlab.data.picture import decode
+from inceptionlab.data.progress import followed
 from inceptionlab.data.store import DataSet, Pictures, array_set
 from inceptionlab.errors import DataError
 
@@ -110,7 +110,7 @@ def _parquet(files: list[Path], classes: tuple[str, ...]) -> Pictures:
         cells: list[Any] = table[picture].to_pylist()
         with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
             decoded = pool.map(_pixels, cells, (f"{path}, row {i}" for i in range(len(cells))))
-            images += track(decoded, f"reading {path.name}", len(cells), transient=True)
+            images += followed(decoded, f"reading {path.name}", len(cells))
     return array_set(np.stack(images), np.array(labels), classes)
 
 

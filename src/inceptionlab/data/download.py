@@ -9,8 +9,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
+from inceptionlab.data.progress import download_bar
 from inceptionlab.errors import DataError
 
 
@@ -57,8 +56,7 @@ def check(path: Path, md5: str) -> None:
 
 
 def _download(url: str, path: Path) -> None:
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with urlopen(url, timeout=60) as reply, path.open("wb") as file, Progress(*columns) as progress:
+    with urlopen(url, timeout=60) as reply, path.open("wb") as file, download_bar() as progress:
         size = reply.headers.get("Content-Length")
         task = progress.add_task(url.rpartition("/")[2], total=int(size) if size else None)
         while chunk := reply.read(1 << 20):

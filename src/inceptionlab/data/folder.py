@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 
 from inceptionlab.data.picture import SUFFIXES, decode, fitted
+from inceptionlab.data.progress import followed
 from inceptionlab.data.split import stratified
 from inceptionlab.data.store import DataSet, Pictures
 from inceptionlab.errors import DataError
@@ -82,6 +82,6 @@ def _read(folder: Path, picture: Input) -> Pictures:
         images[i] = pixels if pixels.ndim == 3 else pixels[..., None]
 
     with ThreadPoolExecutor() as pool:
-        for _ in track(pool.map(read, range(len(files))), f"reading {folder.name}", len(files), transient=True):
+        for _ in followed(pool.map(read, range(len(files))), f"reading {folder.name}", len(files)):
             pass
     return Pictures(torch.from_numpy(images), torch.tensor(labels), classes, tuple(map(str, files)))

@@ -1,0 +1,24 @@
+"""Progress of long reading, on standard error and on terminals only, so that output stays what a program expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn, track
+
+Item = TypeVar("Item")
+
+
+def followed(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
+    """The items, with a bar that says what is going on while they are taken."""
+    console = Console(stderr=True)
+    return track(items, what, total, console=console, transient=True, disable=not console.is_terminal)
+
+
+def download_bar() -> Progress:
+    """A bar of bytes and their speed."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    return Progress(*columns, console=console, disable=not console.is_terminal)
