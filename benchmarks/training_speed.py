@@ -1,6 +1,6 @@
 """Training speed of our loop against a plain loop as tutorials write it, on real CIFAR-10 pictures at 32 x 32.
 
-Both train the network of seed 003 (GoogLeNet's channels, batch norm in the modules) with a 3 x 3 stem. The plain loop
+Both train `googlenet.bn` (GoogLeNet's channels, batch norm in the modules) with a 3 x 3 stem. The plain loop
 is fp32 in NCHW with Pillow transforms in a DataLoader; ours is `inceptionlab train`'s own loop. Rounds are
 interleaved and medians compared, so that a busy machine slows both. Run it alone:
 

@@ -112,7 +112,7 @@ def test_fields_by_hand():
     assert gate.largest == inf
 
 
-def test_the_formula_of_seed_002():
+def test_the_formula_of_the_tutorial():
     lines = explain(get_spec("googlenet.gray"), "conv1")
     assert lines[0] == "H_out = floor((224 + 2·3 − 7)/2) + 1 = 112"
     assert "parameters = 64·(7·7·1 + 1) = 3,200" in lines

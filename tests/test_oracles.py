@@ -9,7 +9,7 @@ from inceptionlab import create_model
 
 
 class Inception(nn.Module):
-    """Four branches; `norm` puts batch norm behind every convolution (seed 003), else there is none (001, 002)."""
+    """Four branches; `norm` puts batch norm behind every convolution (`googlenet.bn`), else there is none."""
 
     def __init__(self, channels, row, norm=False):
         super().__init__()
@@ -34,13 +34,13 @@ ROWS = [
 ]  # fmt: skip
 
 
-def seed_001():
+def tutorial_net():
     first, second = Inception(64, ROWS[0]), Inception(256, ROWS[0])
     stem = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
     return nn.Sequential(stem, first, second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
 
 
-def seed_001_dilated():
+def tutorial_dilated():
     return nn.Sequential(
         nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         nn.Sequential(nn.Conv2d(16, 32, 3, padding=2, dilation=2), nn.ReLU(), nn.MaxPool2d(2)),
@@ -62,8 +62,8 @@ def googlenet(channels, classes, norm, rows=ROWS):
 
 ERRATUM = [*ROWS[:5], (112, 128, 288, 32, 64, 64), *ROWS[6:]]
 ORACLES = {
-    "inception_net": (seed_001, (3, 32, 32)),
-    "dilated_cnn": (seed_001_dilated, (3, 32, 32)),
+    "inception_net": (tutorial_net, (3, 32, 32)),
+    "dilated_cnn": (tutorial_dilated, (3, 32, 32)),
     "googlenet.gray": (lambda: googlenet(1, 10, False), (1, 64, 64)),
     "googlenet.gray_erratum": (lambda: googlenet(1, 10, False, ERRATUM), (1, 64, 64)),
     "googlenet.bn": (lambda: googlenet(3, 1000, True), (3, 96, 96)),

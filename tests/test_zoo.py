@@ -47,8 +47,8 @@ NUMBERS = {
     "inception_net": (326_122, 326_122, 22_465_024),
     "dilated_cnn": (1_074_986, 1_074_986, 3_852_800),
 }
-# seed 000: parameters for 64, 192 and 256 input channels, as printed there
-SEED_BLOCKS = {
+# the module tutorial: parameters for 64, 192 and 256 input channels, as printed there
+LITERAL_BLOCKS = {
     "v1": (137_072, 163_696, 177_008),
     "v2": (142_592, 150_784, 154_880),
     "asymmetric": (117_024, 125_216, 129_312),
@@ -84,11 +84,11 @@ def test_the_naive_module_of_figure_2a():
     assert measured.output == (64 + 128 + 32 + 192, 28, 28)
 
 
-@pytest.mark.parametrize("name", SEED_BLOCKS)
+@pytest.mark.parametrize("name", LITERAL_BLOCKS)
 @pytest.mark.parametrize(("i", "channels"), list(enumerate((64, 192, 256))))
-def test_the_modules_of_seed_000(name, i, channels):
+def test_the_modules_of_the_tutorial(name, i, channels):
     module = create_block(name, channels)
-    assert sum(p.numel() for p in module.parameters()) == SEED_BLOCKS[name][i]
+    assert sum(p.numel() for p in module.parameters()) == LITERAL_BLOCKS[name][i]
     measured = measure_node(get_block(name), (channels, 8, 8))
     x = torch.randn(2, channels, 8, 8)
     assert module(x).shape[1:] == measured.output
@@ -128,7 +128,7 @@ def test_the_resnet_module_takes_its_scale():
 @pytest.mark.parametrize(
     ("name", "millions"), [("small_v1", 5.2), ("small_v2", 4.7), ("small_v3", 5.1), ("small_resnet", 6.2)]
 )
-def test_the_comparison_set_has_the_parameters_of_seed_000(name, millions):
+def test_the_comparison_set_has_the_parameters_of_the_tutorial(name, millions):
     assert measure(get_spec(name)).params / 1e6 == pytest.approx(millions, rel=0.03)
 
 
@@ -142,7 +142,7 @@ def test_stage_sizes_of_googlenet_are_those_of_table_1():
     assert outputs["inception5b"] == (1024, 7, 7)
 
 
-def test_the_summary_of_seed_003_row_by_row():
+def test_the_summary_of_the_batch_norm_tutorial_row_by_row():
     lines = (Path(__file__).parent / "golden" / "googlenet_bn_layers.txt").read_text().splitlines()[1:]
     model = create_model("googlenet.bn").eval().to("meta")
     rows: list[str] = []
@@ -153,7 +153,7 @@ def test_the_summary_of_seed_003_row_by_row():
 
     kinds = nn.Conv2d | nn.BatchNorm2d | nn.ReLU | nn.MaxPool2d | ConcatModule | nn.AdaptiveAvgPool2d | nn.Linear
     for name, module in model.named_modules():
-        stem_relu = isinstance(module, nn.ReLU) and name.startswith("conv")  # a function in the seed, not a layer
+        stem_relu = isinstance(module, nn.ReLU) and name.startswith("conv")  # a function in the tutorial, not a layer
         if (isinstance(module, kinds) and not stem_relu) or name == "dropout":
             module.register_forward_hook(note)
     model(torch.empty(1, 3, 224, 224, device="meta"))

@@ -125,9 +125,9 @@ def create_model(
 
 
 def create_block(version: str, in_channels: int, *, checkpoint: bool = False, **options: Any) -> nn.Module:
-    """A module of seed 000 by name: "v1", "v2", "asymmetric", "bn" or "resnet", for inputs `b in_channels h w`.
+    """A tutorial's module by name: "v1", "v2", "asymmetric", "bn" or "resnet", for inputs `b in_channels h w`.
 
-    Options: `form="seed"` (as printed there) or "complete", and `scale` for "resnet". `checkpoint=True` recomputes
+    Options: `form="literal"` (as printed there) or "complete", and `scale` for "resnet". `checkpoint=True` recomputes
     its activations in the backward pass. An unknown version raises `SpecError` with the nearest names.
     """
     block = build_node(get_block(version, **options), in_channels)

@@ -13,7 +13,8 @@ Scheme = Literal["kaiming", "xavier", "torch"]
 def initialise(module: nn.Module, scheme: Scheme = "kaiming") -> None:
     """Draw the weights of every convolution and linear layer; norms start as the identity, biases at 0.
 
-    "kaiming": He's normal by fan-out for convolutions and N(0, 0.01) for linear layers (seed 002); "xavier": the
+    "kaiming": He's normal by fan-out for convolutions and N(0, 0.01) for linear layers (as in the
+    tutorial of `googlenet.gray`); "xavier": the
     uniform of BVLC's GoogLeNet, with its bias of 0.2; "torch": the defaults of torch's layers.
     The modules of a `Block` keep the weights their factory gave them.
     """

@@ -96,8 +96,8 @@ def paper() -> Network:
 
 
 def bn() -> Network:
-    """Seed 003: batch norm behind the biased convolutions of the modules only, padded pools, no LRN, no auxiliary
-    heads. The paper has no batch norm.
+    """A tutorial's form: batch norm behind the biased convolutions of the modules only, padded pools, no LRN, no
+    auxiliary heads. The paper has no batch norm.
     """
     pool = Pool("max", 3, 2, pad=1)
     style = _Style(partial(Conv, bias=True), plain, pool, pool)
@@ -130,12 +130,14 @@ def bn5x5() -> Network:
 
 
 def gray() -> Network:
-    """Seed 002 with the paper's 144 in 4d: one channel, 10 classes, no LRN, no dropout, padded pools."""
+    """A tutorial's form for Fashion-MNIST with the paper's 144 in 4d: one channel, 10 classes, no LRN, no dropout,
+    padded pools.
+    """
     return _gray("googlenet.gray", TABLE)
 
 
 def gray_erratum() -> Network:
-    """Seed 002 as printed: 128 instead of 144 filters reduce the input of the 3x3 convolution of 4d."""
+    """The same as that tutorial prints it: 128 instead of 144 filters reduce the input of the 3x3 convolution of 4d."""
     return _gray("googlenet.gray_erratum", {**TABLE, "inception4d": (112, 128, 288, 32, 64, 64)})
 
 

@@ -5,7 +5,6 @@ Learning", AAAI 2017 (arXiv 1602.07261), figures 10 to 14 and table 1.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from inceptionlab.network import Input, Network
 from inceptionlab.spec import (
@@ -17,19 +16,15 @@ from inceptionlab.spec import (
     Dropout,
     Linear,
     Node,
-    Norm,
     Pool,
     Residual,
     Seq,
 )  # fmt: skip
-
-conv = partial(Conv, norm=Norm(eps=1e-3))
-valid = partial(conv, pad="valid")
-halve = Pool("max", 3, 2, "valid")
+from inceptionlab.zoo.inception_v3 import conv, halve, valid
 
 
 def linear_residual(block: Node, scale: float) -> Residual:
-    """X + scale * linear(block(x)), then ReLU; the linear 1x1 convolution has a bias and no norm (section 3.2)."""
+    """The sum x + scale * linear(block(x)), then ReLU; the linear 1x1 convolution has a bias and no norm (section 3.2)."""
     return Residual(Seq(block=block, linear=Conv(STREAM, norm=None, act=None)), scale)
 
 

@@ -4,8 +4,6 @@ Learning", AAAI 2017 (arXiv 1602.07261). The network that was released is not th
 
 from __future__ import annotations
 
-from functools import partial
-
 from inceptionlab.network import Aux, Input, Network
 from inceptionlab.spec import (
     CLASSES,
@@ -15,18 +13,14 @@ from inceptionlab.spec import (
     Conv,
     Dropout,
     Linear,
-    Norm,
     Pool,
     Residual,
     Seq,
 )  # fmt: skip
 from inceptionlab.zoo import inception_v4
 from inceptionlab.zoo.inception_resnet_v1 import linear_residual, reduction_a
-from inceptionlab.zoo.inception_v3 import auxiliary
+from inceptionlab.zoo.inception_v3 import auxiliary, conv, halve, valid
 
-conv = partial(Conv, norm=Norm(eps=1e-3))
-valid = partial(conv, pad="valid")
-halve = Pool("max", 3, 2, "valid")
 HEAD = Seq(avgpool=Pool("avg", to=1), dropout=Dropout(0.2), fc=Linear(CLASSES))
 
 

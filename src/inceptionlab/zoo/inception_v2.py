@@ -8,12 +8,8 @@ from __future__ import annotations
 from functools import partial
 
 from inceptionlab.network import Aux, Input, Network
-from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Linear, Norm, Pool, Seq
-from inceptionlab.zoo.inception_v3 import auxiliary, average, block_c
-
-conv = partial(Conv, norm=Norm(eps=1e-3))
-valid = partial(conv, pad="valid")
-halve = Pool("max", 3, 2, "valid")
+from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Linear, Pool, Seq
+from inceptionlab.zoo.inception_v3 import auxiliary, average, block_c, conv, halve, valid
 
 
 def _a() -> Branches:

@@ -4,16 +4,11 @@ AAAI 2017 (arXiv 1602.07261), figures 3 to 9.
 
 from __future__ import annotations
 
-from functools import partial
-
 from inceptionlab.network import Aux, Input, Network
-from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Dropout, Linear, Norm, Pool, Seq
+from inceptionlab.spec import CLASSES, Branches, Concat, Dropout, Linear, Pool, Seq
 from inceptionlab.zoo.inception_resnet_v1 import reduction_a
-from inceptionlab.zoo.inception_v3 import auxiliary
+from inceptionlab.zoo.inception_v3 import auxiliary, conv, halve, valid
 
-conv = partial(Conv, norm=Norm(eps=1e-3))
-valid = partial(conv, pad="valid")
-halve = Pool("max", 3, 2, "valid")
 average = Pool("avg")
 
 

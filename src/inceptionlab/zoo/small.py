@@ -1,7 +1,7 @@
-"""The comparison set of seed 000 for 32 x 32 pictures: four members of the family, made small by rules.
+"""The comparison set of a tutorial for 32 x 32 pictures: four members of the family, made small by rules.
 
 Each is the member of its name with a small stem and every width multiplied by one factor, chosen to give the
-parameters that the seed's table states (5.2, 4.7, 5.1 and 6.2 million for 10 classes; the seed has no code for them).
+parameters that the tutorial's table states (5.2, 4.7, 5.1 and 6.2 million for 10 classes; it has no code for them).
 Batch norm is in all four, so that their differences are those of the modules.
 """
 

@@ -1,4 +1,4 @@
-"""The networks of seed 001, a Chinese tutorial on Inception for CIFAR-10: `InceptionNet` and
+"""The networks of a Chinese tutorial on Inception for CIFAR-10: `InceptionNet` and
 `SimpleCNNWithDilation`, as written there (biased convolutions, ReLU, no norm; CIFAR-10's input).
 """
 
