@@ -24,7 +24,7 @@ from inceptionlab.zoo.inception_v3 import conv, halve, valid
 
 
 def linear_residual(block: Node, scale: float) -> Residual:
-    """The sum x + scale * linear(block(x)), then ReLU; the linear 1x1 convolution has a bias and no norm (section 3.2)."""
+    """The sum x + scale * linear(block(x)), then ReLU; linear is 1x1 with bias and without norm (section 3.2)."""
     return Residual(Seq(block=block, linear=Conv(STREAM, norm=None, act=None)), scale)
 
 
