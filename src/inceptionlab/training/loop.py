@@ -180,11 +180,11 @@ class Trainer:
             raise RunError(self._not_finite("the loss is"))
 
     def _not_finite(self, what: str) -> str:
-        now = self.progress
+        now, folder = self.progress, self.folder / "state"
+        kept = f"the last good state is in {folder}" if any(folder.glob("*.pt")) else "no state was written yet"
         return (
-            f"{what} not a finite number any more at epoch {now.epoch + 1}, step {now.step}; the last good state is in "
-            f"{self.folder / 'state'}. A lower learning rate (now {self.recipe.lr:g}), --set clip=2.0 or "
-            "--precision fp32 may help"
+            f"{what} not a finite number any more at epoch {now.epoch + 1}, step {now.step}; {kept}. A lower learning "
+            f"rate (now {self.recipe.lr:g}), --set clip=2.0 or --precision fp32 may help"
         )
 
     def _end_epoch(self, validation: Pictures) -> None:
