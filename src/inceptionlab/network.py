@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Literal
 
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.spec import Children, Node, Seq
+from inceptionlab.spec import Children, Seq
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -114,11 +114,3 @@ class Network:
     def without_aux(self) -> Network:
         """The same network without its auxiliary heads."""
         return replace(self, aux=())
-
-
-def section_of(network: Network, node: Node) -> str:
-    """Which of "stem", "body" and "head" the top-level `node` stands in."""
-    for section in ("stem", "body", "head"):
-        if any(child is node for _, child in getattr(network, section).children):
-            return section
-    raise SpecError(f"{network.name}: {node!r} is not a top-level node of it")

@@ -4,13 +4,13 @@ Learning", AAAI 2017 (arXiv 1602.07261). The network that was released is not th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from inceptionlab.network import Aux, Input, Network
 from inceptionlab.spec import (
     CLASSES,
-    STREAM,
     Branches,
     Concat,
-    Conv,
     Dropout,
     Linear,
     Pool,
@@ -38,8 +38,8 @@ def block_b() -> Residual:
 def block_c(scale: float = 0.2) -> Residual:
     """Figure 19; the last one of the release has scale 1 and no ReLU."""
     block = Concat(one=conv(192), three=Seq(conv(192), conv(224, (1, 3)), conv(256, (3, 1))))
-    body = Seq(block=block, linear=Conv(STREAM, norm=None, act=None))
-    return Residual(body, scale, act=None if scale == 1 else "relu")
+    residual = linear_residual(block, scale)
+    return replace(residual, act=None) if scale == 1 else residual
 
 
 def reduction_b(second: int, last: int) -> Branches:
