@@ -42,4 +42,5 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[tf]' || echo "no tensorflow for this machine: the tests of its checkpoints are skipped"
 	touch $@ $(VENV)/.installed

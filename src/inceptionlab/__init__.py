@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inceptionlab.network import Aux, Input, Network
     from inceptionlab.prediction import load_run, predict
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
     from inceptionlab.zoo.registry import get_spec, list_models
 
@@ -26,6 +27,7 @@ _PLACES = {
     "network": ("Aux", "Input", "Network"),
     "prediction": ("load_run", "predict"),
     "rules": ("Rule", "parse_rule"),
+    "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
     "zoo.registry": ("get_spec", "list_models"),
 }
@@ -33,7 +35,8 @@ _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for
 
 __all__ = [
     "create_model", "create_block", "build", "build_node", "get_spec", "list_models", "Network", "Input", "Aux", "Rule",
-    "parse_rule", "measure", "explain", "smallest_input", "load_run", "predict", "load_weights", "InceptionLabError",
+    "parse_rule", "measure", "explain", "smallest_input", "load_run", "predict", "load_weights", "export_weights",
+    "InceptionLabError",
     "SpecError", "SizeError", "DataError", "RunError",
 ]  # fmt: skip
 

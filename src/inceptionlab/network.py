@@ -18,7 +18,8 @@ class Input:
     """What a network takes: pictures of `channels` x `height` x `width`, RGB in 0..1 minus `mean` over `std`.
 
     `interpolation` and `crop` (the side of the centre crop over the side of the resized picture) are how its
-    source prepares a picture of another size. One value of `mean` and `std` stands for every channel.
+    source prepares a picture of another size. One value of `mean` and `std` stands for every channel; they are given
+    in the order R, G, B also where the network takes the planes in the order B, G, R.
     """
 
     channels: int = 3
@@ -28,6 +29,7 @@ class Input:
     std: tuple[float, ...] = (0.5,)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     crop: float = 0.875
+    order: Literal["RGB", "BGR"] = "RGB"
 
     def __post_init__(self) -> None:
         if min(self.channels, self.height, self.width) < 1:

@@ -1,4 +1,4 @@
-"""From a run folder and pictures to classes."""
+"""From a run folder, or a file of weights, and pictures to classes."""
 
 from __future__ import annotations
 
@@ -16,35 +16,57 @@ from inceptionlab.building import InceptionNetwork, build
 from inceptionlab.data.batches import to_input
 from inceptionlab.data.picture import decode, fitted
 from inceptionlab.errors import RunError
-from inceptionlab.network import Input
+from inceptionlab.network import Input, Network
+from inceptionlab.text import loads
 from inceptionlab.training import files
 from inceptionlab.training.run import Setup, read_setup
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network with its classes and what it was trained by."""
+    """A trained network with its classes and what it was trained by (None: its weights were imported)."""
 
     network: InceptionNetwork
     classes: tuple[str, ...]
-    setup: Setup
+    setup: Setup | None = None
 
 
 def load_run(folder: Path, device: str = "cpu") -> Trained:
-    """The network of a run folder in evaluation mode. Raises `RunError` where the run has no weights yet."""
+    """The network of a run folder, or of a file that `import-weights` wrote, in evaluation mode.
+
+    Raises `RunError` where there are no weights or they do not fit.
+    """
+    if folder.is_file():
+        return _imported(folder, device)
     setup = read_setup(folder)
     weights, classes = folder / "model.safetensors", folder / "classes.json"
     if not weights.is_file() or not classes.is_file():
         raise RunError(f"{folder} has no trained weights yet; train goes on with --resume {folder}")
-    network = build(setup.spec)
+    network = _with_weights(setup.spec, weights, device)
+    return Trained(network, tuple(json.loads(classes.read_text(encoding="utf-8"))), setup)
+
+
+def _imported(path: Path, device: str) -> Trained:
+    """A file of weights that says in its metadata what network it is for."""
+    metadata = files.read_metadata(path)
+    if "spec" not in metadata:
+        raise RunError(f"{path} does not say what network it is for; make it with inceptionlab import-weights")
+    network = _with_weights(loads(metadata["spec"]), path, device)
+    classes = json.loads(metadata.get("classes", "null")) or [str(i) for i in range(network.spec.classes)]
+    if len(classes) != network.spec.classes or not classes:
+        raise RunError(f"{path} names {len(classes)} classes and its network has {network.spec.classes}")
+    return Trained(network, tuple(classes))
+
+
+def _with_weights(spec: Network, weights: Path, device: str) -> InceptionNetwork:
+    network = build(spec)
     try:
         network.load_state_dict(files.load_weights(weights))
     except RuntimeError as error:
         raise RunError(
-            f"{weights} does not fit the network in spec.json: {str(error).splitlines()[-1].strip()}"
+            f"{weights} does not fit its network {spec.title}: {str(error).splitlines()[-1].strip()}"
         ) from None
-    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return Trained(network, tuple(json.loads(classes.read_text(encoding="utf-8"))), setup)
+    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def read_picture(path: Path, picture: Input) -> Float[Tensor, "1 c h w"]:
@@ -61,7 +83,7 @@ def predict(trained: Trained, paths: list[Path], top: int = 5) -> list[dict[str,
     device = next(trained.network.parameters()).device
     results: list[dict[str, Any]] = []
     for path in paths:
-        x = read_picture(path, trained.setup.spec.input).to(device)
+        x = read_picture(path, trained.network.spec.input).to(device)
         probability = trained.network(x).float().softmax(1)[0].cpu()
         best: list[int] = probability.topk(min(top, len(probability))).indices.tolist()
         guesses = [{"label": trained.classes[i], "index": i, "probability": float(probability[i])} for i in best]

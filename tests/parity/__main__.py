@@ -10,13 +10,14 @@ import argparse
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
 from inceptionlab import create_model, load_weights
-from inceptionlab.weights.tables import recognise
-from tests.parity.oracles import CASES, Case, allow_torchvision
+from inceptionlab.weights.loading import OURS, recognise
+from tests.parity.oracles import CASES, KERAS, Case, Keras, allow_torchvision
 
 LIMIT = 2e-6
 KINDS = (nn.Conv2d, nn.Linear, nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d)
@@ -57,13 +58,23 @@ def copy(source: nn.Module, target: nn.Module, x: torch.Tensor) -> None:
         ours.data.copy_(theirs.data.reshape(ours.shape))
 
 
+def through_file(source: nn.Module, target: nn.Module) -> None:
+    """Save the source's weights as its users do and import the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(source.state_dict(), f"{folder}/weights.pth")
+        load_weights(target, f"{folder}/weights.pth", fold_input=False)
+
+
 def worst_error(case: Case, channels: int) -> float:
     torch.manual_seed(0)
     oracle = case.make(channels).eval()
     options = {"num_classes": 1000, **case.options}
     ours = create_model(case.name, in_channels=channels, stem="imagenet", **options).eval()
     randomise(oracle)
-    copy(oracle, ours, torch.randn(1, channels, case.sizes[0], case.sizes[0]))
+    if case.by_file:
+        through_file(oracle, ours)
+    else:
+        copy(oracle, ours, torch.randn(1, channels, case.sizes[0], case.sizes[0]))
     worst = 0.0
     for size in case.sizes:
         for batch in (1, 4) if size == case.sizes[0] else (1,):
@@ -78,16 +89,34 @@ def import_error(case: Case) -> float | None:
     """The error after the oracle's own checkpoint file is imported by its keys; None where no table knows them."""
     torch.manual_seed(0)
     oracle = case.make(3).eval()
-    if recognise(oracle.state_dict()) is None:
+    if recognise(oracle.state_dict()) is OURS:
         return None
     randomise(oracle)
-    ours = create_model(case.name, stem="imagenet").eval()
-    with tempfile.TemporaryDirectory() as folder:
-        torch.save(oracle.state_dict(), f"{folder}/weights.pth")
-        load_weights(ours, f"{folder}/weights.pth")
+    ours = create_model(case.name, stem="imagenet", **{"num_classes": 1000, **case.options}).eval()
+    through_file(oracle, ours)
     x = torch.randn(2, 3, case.sizes[0], case.sizes[0])
     with torch.no_grad():
         return ((ours(x) - oracle(x)).norm() / oracle(x).norm()).item()
+
+
+def keras_errors(name: str, theirs: str, sizes: tuple[int, ...], channels: int) -> Iterator[tuple[str, float]]:
+    """The worst error over the sizes after a file of each of Keras' formats is imported."""
+    keras = Keras(theirs, channels)
+    keras.randomise()
+    ours = create_model(name, in_channels=channels, stem="imagenet").eval()
+    for form in ("h5", "keras", "weights.h5"):
+        with tempfile.TemporaryDirectory() as folder:
+            (keras.model.save_weights if form == "weights.h5" else keras.model.save)(f"{folder}/model.{form}")
+            load_weights(ours, f"{folder}/model.{form}", fold_input=False)
+        worst = 0.0
+        for size in sizes if form == "h5" else sizes[:1]:
+            oracle = keras if size == sizes[0] else keras.at(size)
+            for batch in (1, 4) if size == sizes[0] and form == "h5" else (1,):
+                x = torch.randn(batch, channels, size, size)
+                with torch.no_grad():
+                    expected = oracle(x)
+                    worst = max(worst, ((ours(x) - expected).norm() / expected.norm()).item())
+        yield form, worst
 
 
 def main() -> int:
@@ -111,6 +140,13 @@ def main() -> int:
         if imported is not None:
             bad += imported > LIMIT
             print(f"| {case.name} | {case.source}, file imported | 3 | {case.sizes[0]} | {imported:.1e} |", flush=True)
+    for name, theirs, sizes, all_channels in KERAS:
+        for channels in all_channels if not wanted or name in wanted else ():
+            for form, error in keras_errors(name, theirs, sizes, channels):
+                bad += error > LIMIT
+                tried = ", ".join(map(str, sizes if form == "h5" else sizes[:1]))
+                row = f"| {name} | Keras, .{form} imported | {channels} | {tried} | {error:.1e} |"
+                print(row + ("  <-- above the limit" if error > LIMIT else ""), flush=True)
     print(f"\n{bad} red rows" if bad else "\nno red row")
     return 1 if bad else 0
 

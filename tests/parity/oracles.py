@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,6 +52,57 @@ def pytorchcv(name: str, size: int) -> Callable[[int], nn.Module]:
     return make
 
 
+def pretrainedmodels(name: str) -> Callable[[int], nn.Module]:
+    """A constructor of Cadene's model; it takes three channels only."""
+
+    def make(_: int) -> nn.Module:
+        from pretrainedmodels import models
+
+        model = getattr(models, name)(num_classes=1000, pretrained=None)
+        pool = nn.AdaptiveAvgPool2d(1)  # its own pools a fixed grid, for one size only
+        model.logits = lambda x: model.last_linear(pool(x).flatten(1))
+        return model
+
+    return make
+
+
+def facenet(_: int) -> nn.Module:
+    """facenet-pytorch's network with a classifier; it takes three channels only."""
+    from facenet_pytorch import InceptionResnetV1
+
+    return InceptionResnetV1(classify=True, num_classes=1000)
+
+
+class Keras(nn.Module):
+    """A network of keras.applications on the torch backend, for pictures of torch's layout."""
+
+    def __init__(self, name: str, channels: int = 3, size: int = 299) -> None:
+        super().__init__()
+        os.environ["KERAS_BACKEND"] = "torch"
+        import keras
+
+        make = getattr(keras.applications, name)
+        self.again = lambda other: Keras(name, channels, other)
+        self.model = make(weights=None, input_shape=(size, size, channels), classifier_activation=None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x.permute(0, 2, 3, 1))
+
+    def randomise(self) -> None:
+        """Random statistics for every batch norm."""
+        for layer in self.model.layers:
+            if type(layer).__name__ == "BatchNormalization":
+                gamma = [torch.rand(layer.gamma.shape) + 0.5] if layer.scale else []
+                spread = [0.1 * torch.randn(layer.beta.shape), 0.1 * torch.randn(layer.beta.shape)]
+                layer.set_weights([v.numpy() for v in (*gamma, *spread, torch.rand(layer.beta.shape) + 0.5)])
+
+    def at(self, size: int) -> Keras:
+        """The same network for another size."""
+        other = self.again(size)
+        other.model.set_weights(self.model.get_weights())
+        return other
+
+
 @dataclass(frozen=True)
 class Case:
     """Our network, its oracle, the sizes and channels at which both run."""
@@ -61,6 +113,7 @@ class Case:
     sizes: tuple[int, ...]
     channels: tuple[int, ...] = (3, 1)
     options: dict[str, int] = field(default_factory=dict)
+    by_file: bool = False  # weights go through a file of theirs where layers run in another order
 
 
 CASES = [
@@ -86,4 +139,21 @@ CASES = [
         "inception_resnet_v1.facenet", "pytorchcv", pytorchcv("inceptionresnetv1", 299), (299,), (3, 1),
         {"num_classes": 1000, "input_size": 299},
     ),
+    Case("xception.timm", "pytorchcv", pytorchcv("xception", 299), (299,), by_file=True),
+    Case("inception_v3.torchvision", "pytorchcv", pytorchcv("inceptionv3", 299), (299,)),
+    Case("bn_inception.caffe", "Cadene", pretrainedmodels("bninception"), (224, 128, 256), (3,)),
+    Case("inception_v4", "Cadene", pretrainedmodels("inceptionv4"), (299, 128, 256), (3,)),
+    Case("inception_resnet_v2.released", "Cadene", pretrainedmodels("inceptionresnetv2"), (299, 128, 256), (3,)),
+    Case("xception.timm", "Cadene", pretrainedmodels("xception"), (299, 128, 256), (3,)),
+    Case(
+        "inception_resnet_v1.facenet", "facenet-pytorch", facenet, (160, 128, 256), (3,),
+        {"num_classes": 1000, "input_size": 160},
+    ),
 ]  # fmt: skip
+
+KERAS = [
+    ("inception_v3.tf_slim", "InceptionV3", (299, 128, 256), (3, 1)),
+    ("inception_resnet_v2.released", "InceptionResNetV2", (299, 128, 256), (3,)),
+    ("xception.keras", "Xception", (299, 128, 256), (3, 1)),
+]
+"""Ours, theirs, sizes and channels; their files are imported, since the order of creation is what is to be shown."""

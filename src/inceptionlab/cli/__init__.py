@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "inceptionlab predict runs/inception_net-cifar10-1a2b3c4d cat.jpg",
             "inceptionlab predict runs/inception_net-cifar10-1a2b3c4d *.png --top 3 --json",
+            "inceptionlab predict v3.safetensors cat.jpg",
         ),
     ),
     "import-weights": (
@@ -73,6 +74,14 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "inceptionlab import-weights inception_v3_google-0cc3c7bd.pth --into inception_v3 -o v3.safetensors",
             "inceptionlab import-weights timm_v4.safetensors --into inception_v4 --num-classes 10",
+            "inceptionlab import-weights bvlc_googlenet.caffemodel --into googlenet.paper --classes names.txt",
+        ),
+    ),
+    "export-weights": (
+        "The weights of a network, for torchvision or timm to load.",
+        (
+            "inceptionlab export-weights v3.safetensors --to timm -o timm_v3.safetensors",
+            "inceptionlab export-weights runs/inception_v4-flowers-5e6f7a8b --to timm",
         ),
     ),
 }

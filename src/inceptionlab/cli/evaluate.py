@@ -40,11 +40,17 @@ def evaluate(
 
     fabric, _ = make_fabric(device, "fp32")
     trained = load_run(run, str(fabric.device))
-    loaded = load_data(data or trained.setup.data, trained.setup.spec.input, data_dir)
+    source = data or (trained.setup.data if trained.setup else "")
+    if not source:
+        raise DataError(f"{run} was not trained here; say with --data what to test it on")
+    picture = trained.network.spec.input
+    loaded = load_data(source, picture, data_dir)
     if loaded.test.classes != trained.classes:
         raise DataError(f"{loaded.name} has the classes {loaded.test.classes}, the run has {trained.classes}")
-    pictures = loaded.test.limited(limit_test or trained.setup.limit_test).to(fabric.device)
-    logits = logits_of(trained.network, pictures, trained.setup.spec.input)
+    pictures = loaded.test.limited(limit_test or (trained.setup.limit_test if trained.setup else None)).to(
+        fabric.device
+    )
+    logits = logits_of(trained.network, pictures, picture)
     labels = pictures.labels.cpu()
     result, rows = score(logits, labels), per_class(logits, labels, trained.classes)
     if json_:

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from inceptionlab.errors import DataError
+
 
 def import_weights(
-    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False,
-    out: Annotated[Path, Parameter(alias="-o")] = Path("model.safetensors"),
+    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False, fold_input: bool = True,
+    classes: Path | None = None, out: Annotated[Path, Parameter(alias="-o")] = Path("model.safetensors"),
 ) -> None:  # fmt: skip
-    """Turn a checkpoint of torchvision, timm, Cadene, pytorch-fid or InceptionNeXt's authors into ours.
+    """Turn a checkpoint of another library into ours; code in it is never run.
 
     Parameters
     ----------
     file
-        The checkpoint; code in it is never run.
+        .pth, .pt or .safetensors of torchvision, timm, Cadene, pytorchcv, facenet-pytorch, pytorch-fid or of
+        InceptionNeXt's authors; .h5 or .keras of Keras; .caffemodel of BVLC; .ckpt of TF-slim.
     into
         The network of the zoo that it is for.
     num_classes
         Classes of the network (default: its own); for another number than the file's the classifier is new.
     aux
         Keep the auxiliary heads.
+    fold_input
+        Fold the source's channel order and range into the weights; otherwise the network takes the source's input.
+    classes
+        A text file with the name of a class on each line, in order, for predict.
     out
-        The file to write.
+        The file to write; predict and evaluate take it in the place of a run folder.
     """
     from inceptionlab.building import create_model
+    from inceptionlab.text import dumps
     from inceptionlab.training.files import save_weights
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)
-    account = load_weights(model, file)
-    save_weights(out, model.state_dict(), {"spec": model.spec.title, "source": account.source})
+    names = _names(classes, model.spec.classes) if classes else None
+    account = load_weights(model, file, fold_input=fold_input)
+    metadata = {"spec": dumps(model.spec), "source": account.source}
+    save_weights(out, model.state_dict(), metadata | ({"classes": json.dumps(names)} if names else {}))
     print(account)
+    print(account.describe_input())
     print(out)
+
+
+def _names(path: Path, count: int) -> list[str]:
+    """The names in a text file, one a line."""
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as names of classes: {error}") from None
+    if len(names) != count:
+        raise DataError(f"{path} names {len(names)} classes and the network has {count}")
+    return names

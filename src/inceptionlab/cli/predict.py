@@ -21,7 +21,7 @@ def predict(
     Parameters
     ----------
     run
-        A run folder, as train printed it.
+        A run folder, as train printed it, or a file that import-weights wrote.
     pictures
         Picture files.
     top

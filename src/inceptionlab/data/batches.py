@@ -98,6 +98,7 @@ def to_input(images: UInt8[Tensor, "b h w c"], picture: Input) -> Float[Tensor, 
     x = images.permute(0, 3, 1, 2)
     mean, std = (torch.tensor(v, device=x.device).mul_(255).view(1, -1, 1, 1) for v in (picture.mean, picture.std))
     x = (x - mean).div_(std)
+    x = x.flip(1) if picture.order == "BGR" else x
     if x.shape[2:] != (picture.height, picture.width):
         x = F.interpolate(x, (picture.height, picture.width), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors_torch
 from torch import Tensor
 
@@ -53,6 +53,15 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     """Read safetensors. Raises `RunError` where the file is not whole."""
     try:
         return cast(Any, safetensors_torch).load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path} cannot be read as weights: {error}") from None
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself. Raises `RunError` where the file is not whole."""
+    try:
+        with cast(Any, safe_open)(str(path), "pt") as file:
+            return file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} cannot be read as weights: {error}") from None
 

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
-from safetensors import torch as safetensors_torch
 from torch import Tensor
 
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import DataError, nearest
-from inceptionlab.weights.tables import recognise
+from inceptionlab.network import Input
+from inceptionlab.weights.folding import folded, for_channels
+from inceptionlab.weights.named import NAMED
+from inceptionlab.weights.ordered import ORDERED
+from inceptionlab.weights.reading import read_state
+from inceptionlab.weights.scheme import CLASSIFIER, Named, Scheme
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a load did: the source it recognised, and the keys of ours loaded, of theirs dropped, of ours left new."""
+    """What a load did: the source it recognised, the keys of ours loaded, of theirs dropped, of ours left new, and the
+    input that the network takes now.
+    """
 
     source: str
     loaded: tuple[str, ...]
     dropped: tuple[str, ...]
     new: tuple[str, ...]
+    input: Input
 
     def __str__(self) -> str:
         parts = [f"{self.source}: {len(self.loaded)} tensors loaded"]
@@ -31,76 +38,105 @@ class Account:
         parts += [f"new {', '.join(_tops(self.new))}"] if self.new else []
         return "; ".join(parts)
 
+    def describe_input(self) -> str:
+        """The input that the network takes, in a line."""
+        mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.input.mean, self.input.std))
+        return f"input: {self.input.order}, values of 0 to 1 minus ({mean}) over ({std})"
 
-def load_weights(model: InceptionNetwork, file: Path | str) -> Account:
-    """Load a checkpoint file (.safetensors, or torch's without running any code) into a network, in place.
+
+OURS = Named("InceptionLab", "", "", ())
+
+
+def load_weights(
+    model: InceptionNetwork, file: Path | str, *, fold_input: bool = True, source_input: Input | None = None
+) -> Account:
+    """Load a checkpoint file of any known source into a network, in place; no code in the file is run.
 
     The source is recognised by its keys. A classifier for another number of classes is left new (1001 classes lose
-    their background class); auxiliary heads that only one side has are dropped or left new. Raises `DataError` for
-    anything else that does not fit, naming the first wrong key and its shape; the network is then as it was.
+    their background class); auxiliary heads that only one side has are dropped or left new; a batch norm without
+    gamma gets ones. `fold_input` folds the source's channel order and range into the first convolution, so that the
+    network takes RGB as its spec says; without it, `model.spec.input` becomes the source's. `source_input` is that
+    input where it is not the usual one of the source.
+    Raises `DataError` for what does not fit, naming the first wrong key and its shape; the network is then as it was.
     """
     theirs = read_state(Path(file))
-    table = recognise(theirs)
-    named = {table.rename(key) if table else key: value for key, value in theirs.items()}
+    scheme = recognise(theirs)
+    if not re.match(scheme.member, model.spec.name):
+        raise DataError(f"{file} holds {scheme.names} as {scheme.source} names it, which is not {model.spec.name}")
     own = cast(dict[str, Tensor], model.state_dict())
-    heads = tuple(f"{aux}." for aux in ("aux", "aux1", "aux2"))
-    fitting: dict[str, Tensor] = {}
-    dropped: list[str] = []
-    for key, value in named.items():
-        if key not in own:
-            if not key.startswith(heads):
-                raise DataError(f"{file}: {key!r} has no place in {model.spec.title}; {nearest(key, own)}")
-            dropped.append(key)
-        elif (fitted := _fitted(value, own[key], _classifies(key, model))) is None:
-            if not _classifies(key, model):
-                raise DataError(f"{file}: {key!r} is {tuple(value.shape)}, the network's is {tuple(own[key].shape)}")
-            dropped.append(key)
-        else:
-            fitting[key] = fitted
+    state, spec_input = _in_our_names(model, scheme, theirs, file), model.spec.input
+    taken = source_input or scheme.input
+    if taken is not None and fold_input:
+        state, spec_input = folded(state, model.spec, taken)
+    elif taken is not None:
+        taken = for_channels(taken, spec_input.channels)
+        spec_input = replace(spec_input, mean=taken.mean, std=taken.std, order=taken.order)
+    fitting, refused = _fitting(model, state, own, file)
+    fitting |= _missing_gammas(fitting, own)
     new = [key for key in own if key not in fitting and not key.endswith("num_batches_tracked")]
     for key in new:
-        if not key.startswith(heads) and not _classifies(key, model):
+        if not key.startswith("aux") and not _classifies(key, model):
             raise DataError(f"{file} has nothing for {key!r} of {model.spec.title}")
     model.load_state_dict(fitting, strict=False)
-    return Account(table.source if table else "InceptionLab", tuple(fitting), tuple(dropped), tuple(new))
+    model.spec = replace(model.spec, input=spec_input)
+    dropped = (*_unknown(theirs, scheme, own), *refused)
+    return Account(scheme.source, tuple(fitting), dropped, tuple(new), spec_input)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file by key. No code in it is run. Raises `DataError` for what cannot be read."""
-    if not path.is_file():
-        raise DataError(f"{path} is not a file of weights")
-    try:
-        if path.suffix == ".safetensors":
-            return cast(Any, safetensors_torch).load_file(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an unusual pickle protocol: it loads or is refused all the same
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile file fails in many ways; each is the same news
-        raise DataError(f"{path} cannot be read as weights: {(str(error) or repr(error)).splitlines()[0]}") from None
-    return _tensors(path, content)
+def recognise(keys: dict[str, Tensor]) -> Scheme:
+    """The first scheme that a key gives away, or our own."""
+    return next((scheme for scheme in (*NAMED, *ORDERED) if scheme.recognises(keys)), OURS)
 
 
-def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
-    """The tensors by name in what a file held, or under "state_dict" or "model" in it."""
-    for name in ("state_dict", "model"):
-        content = cast(dict[str, Any], content).get(name, content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not content:
-        raise DataError(f"{path} holds {type(cast(object, content)).__name__}, not weights by name")
-    state = {str(key).removeprefix("module."): value for key, value in cast(dict[str, Any], content).items()}
-    wrong = next((key for key, value in state.items() if not isinstance(value, Tensor)), None)
-    if wrong is not None:
-        raise DataError(f"{path}: {wrong!r} is {type(state[wrong]).__name__}, not a tensor")
-    return state
+def _in_our_names(
+    model: InceptionNetwork, scheme: Scheme, theirs: dict[str, Tensor], file: Path | str
+) -> dict[str, Tensor]:
+    """Their tensors under our keys; heads that we have not are left out, anything else unknown is refused."""
+    own = cast(dict[str, Tensor], model.state_dict())
+    pairs = scheme.pairs(theirs, own)
+    for key in _unknown(theirs, scheme, own):
+        if not re.search(scheme.aux, key) and not re.search(CLASSIFIER, key) and isinstance(scheme, Named):
+            raise DataError(f"{file}: {key!r} has no place in {model.spec.title}; {nearest(key, pairs or own)}")
+    return {ours: theirs[key] for key, ours in pairs.items()}
+
+
+def _unknown(theirs: dict[str, Tensor], scheme: Scheme, own: dict[str, Tensor]) -> list[str]:
+    pairs = scheme.pairs(theirs, own)
+    return [key for key in theirs if key not in pairs and not key.endswith("num_batches_tracked")]
+
+
+def _fitting(
+    model: InceptionNetwork, state: dict[str, Tensor], own: dict[str, Tensor], file: Path | str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors in our shapes, and the keys of a classifier for other classes."""
+    fitting: dict[str, Tensor] = {}
+    refused: list[str] = []
+    for key, value in state.items():
+        classifier = _classifies(key, model)
+        fitted = _fitted(value, own[key], classifier)
+        if fitted is not None:
+            fitting[key] = fitted
+        elif classifier:
+            refused.append(key)
+        else:
+            raise DataError(f"{file}: {key!r} is {tuple(value.shape)}, the network's is {tuple(own[key].shape)}")
+    return fitting, refused
 
 
 def _fitted(value: Tensor, own: Tensor, classifier: bool) -> Tensor | None:
     """The tensor in our shape, without the background class of 1001, or None where it does not fit."""
+    if classifier and value.shape[0] == 1001 and own.shape[0] == 1000:
+        value = value[1:]
     if value.shape == own.shape:
         return value
-    if classifier and value.shape[0] == 1001 and own.shape[0] == 1000:
-        return value[1:]
-    same = value.numel() == own.numel() and value.shape[:2] == own.shape[:2]  # 1x1 filters stored as matrices
-    return value.reshape(own.shape) if same else None
+    flat = [size for size in value.shape if size > 1] == [size for size in own.shape if size > 1]
+    return value.reshape(own.shape) if flat else None  # 1x1 filters stored as matrices, statistics as rows
+
+
+def _missing_gammas(fitting: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Ones for the batch norms of a source that has no scale anywhere."""
+    norms = [key.removesuffix("running_mean") + "weight" for key in fitting if key.endswith("running_mean")]
+    return {} if any(key in fitting for key in norms) else {key: torch.ones_like(own[key]) for key in norms}
 
 
 def _classifies(key: str, model: InceptionNetwork) -> bool:

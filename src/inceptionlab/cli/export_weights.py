@@ -1,0 +1,34 @@
+"""`inceptionlab export-weights`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def export_weights(
+    run: Path, *, to: Literal["torchvision", "timm"],
+    out: Annotated[Path, Parameter(alias="-o")] = Path("weights.safetensors"),
+) -> None:  # fmt: skip
+    """Write a network's weights under the names of torchvision or timm.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a file that import-weights wrote.
+    to
+        The library that is to load them.
+    out
+        The file to write: .safetensors.
+    """
+    from inceptionlab.prediction import load_run
+    from inceptionlab.training.files import save_weights
+    from inceptionlab.weights.exporting import export_weights as exported
+
+    network = load_run(run).network
+    picture = network.spec.input
+    save_weights(out, exported(network, to), {"format": "pt"})
+    print(f"{to}'s {network.spec.title}: input {picture.order}, mean {picture.mean}, std {picture.std}")
+    print(out)
