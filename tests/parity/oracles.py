@@ -59,8 +59,9 @@ def pretrainedmodels(name: str) -> Callable[[int], nn.Module]:
         from pretrainedmodels import models
 
         model = getattr(models, name)(num_classes=1000, pretrained=None)
-        pool = nn.AdaptiveAvgPool2d(1)  # its own pools a fixed grid, for one size only
-        model.logits = lambda x: model.last_linear(pool(x).flatten(1))
+        if name != "xception":  # the others pool a fixed grid, for one size only
+            pool = nn.AdaptiveAvgPool2d(1)
+            model.logits = lambda x: model.last_linear(pool(x).flatten(1))
         return model
 
     return make

@@ -59,8 +59,8 @@ _KERAS_ROWS: Rows = (
 _CLASSIFIER = (r"^zz", r"^(fc|classifier|logits)\.")
 
 KERAS_V3 = Ordered(
-    "Keras", "inception_v3", r"^conv2d_93\.",
-    _KERAS_ROWS, Input(), groups=(_CLASSIFIER, ("", "^(?!aux)")),
+    "Keras", "inception_v3", r"^conv2d(_\d+)?\.weight",
+    _KERAS_ROWS, Input(), marked=94, groups=(_CLASSIFIER, ("", "^(?!aux)")),
 )  # fmt: skip
 KERAS_RESNET_V2 = Ordered(
     "Keras", "inception_resnet_v2", r"^block35_10_conv\.",

@@ -21,7 +21,8 @@ CLASSIFIER = r"^(fc|last_linear|classif|classifier|logits|output|head\.fc2?|pred
 class Scheme:
     """The names of a source: the start of our networks' names, a pattern that only its keys match, and its input.
 
-    `input=None` is the input that our spec has. `aux` matches the keys of its auxiliary heads.
+    `input=None` is the input that our spec has. `aux` matches the keys of its auxiliary heads. `marked` is how many keys
+    the pattern must match (0: at least one).
     """
 
     source: str
@@ -30,6 +31,7 @@ class Scheme:
     rows: Rows
     input: Input | None = None
     aux: str = r"^aux\d?\."
+    marked: int = 0
 
     def pairs(self, theirs: Mapping[str, object], ours: Iterable[str]) -> dict[str, str]:
         """Our key for each of their keys that has one."""
@@ -41,9 +43,10 @@ class Scheme:
         return re.sub(r"\\d", "N", self.member).replace("\\", "").strip("$.")
 
     def recognises(self, keys: Iterable[str]) -> bool:
-        """Whether a key is one that no other source has."""
+        """Whether the keys are those of this source."""
         pattern = re.compile(self.mark)
-        return any(pattern.search(key) for key in keys)
+        found = sum(1 for key in keys if pattern.search(key))
+        return found == self.marked if self.marked else found > 0
 
 
 @dataclass(frozen=True, slots=True)
