@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check parity clean
+.PHONY: demo test check parity learning clean
 
 demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 	rm -rf runs/demo
@@ -27,6 +27,9 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import direction, sizes
 parity: $(VENV)/.installed-dev  ## compare logits with independent implementations, which are kept apart in .oracles
 	test -d .oracles || $(BIN)/python -m pip install --quiet --no-deps --target .oracles -r tests/parity/requirements.txt
 	PYTHONPATH=.oracles $(BIN)/python -m tests.parity
+
+learning: $(VENV)/.installed-dev  ## every member trains two steps on CIFAR-10 pictures and its loss falls
+	$(BIN)/python -m tests.learning
 
 clean:
 	rm -rf $(VENV) .oracles runs .pytest_cache .ruff_cache .hypothesis

@@ -94,7 +94,7 @@ def test_construction_takes_less_than_two_seconds_and_draws_from_the_seed():
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("scheme", ["kaiming", "xavier", "torch"])
+@pytest.mark.parametrize("scheme", ["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"])
 def test_initial_weights_have_the_spread_of_their_scheme(scheme):
     torch.manual_seed(0)
     model = build(get_spec("inception_net"), scheme=scheme)
@@ -102,14 +102,24 @@ def test_initial_weights_have_the_spread_of_their_scheme(scheme):
     weight = model.state_dict()["inception1.three.1.conv.weight"]
     fan_in, fan_out = 96 * 9, 128 * 9
     expected = {
-        "kaiming": (2 / fan_out) ** 0.5,
+        "kaiming": (2 / fan_in) ** 0.5,
+        "kaiming_out": (2 / fan_out) ** 0.5,
+        "inception_v3": 0.88 * 0.1,  # what is left of a normal's spread when it is cut off at two deviations
+        "inception_next": 0.88 * 0.02,
         "xavier": (2 / (fan_in + fan_out)) ** 0.5,
         "torch": (1 / (3 * fan_in)) ** 0.5,
     }
     assert weight.std().item() == pytest.approx(expected[scheme], rel=0.03)
 
 
-def test_depthwise_fan_out_counts_its_group():
+def test_the_auxiliary_head_of_inception_v3_starts_small():
+    torch.manual_seed(0)
+    state = build(configured("inception_v3", 1000, input_size=139, aux=True), scheme="inception_v3").state_dict()
+    assert state["aux.conv1.conv.weight"].std().item() == pytest.approx(0.0088, rel=0.03)
+    assert state["aux.fc.linear.weight"].std().item() == pytest.approx(0.00088, rel=0.03)
+
+
+def test_the_fan_of_a_depthwise_convolution_counts_its_group():
     torch.manual_seed(0)
     weight = build_node(Depthwise(5), 512).state_dict()["conv.weight"]
     assert weight.std().item() == pytest.approx((2 / 25) ** 0.5, rel=0.05)

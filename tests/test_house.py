@@ -26,6 +26,7 @@ LAYERS = [
     ["layers"],
     ["initialise"],
     ["building"],
+    ["features"],
     ["weights"],
     ["data"],
     ["evaluation.logits", "evaluation.metrics", "evaluation.charts"],

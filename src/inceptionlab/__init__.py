@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inceptionlab.building import build, build_node, create_block, create_model
     from inceptionlab.errors import DataError, InceptionLabError, RunError, SizeError, SpecError
+    from inceptionlab.features import FeatureNetwork, create_features
     from inceptionlab.formulas import explain
     from inceptionlab.geometry import measure, smallest_input
     from inceptionlab.network import Aux, Input, Network
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "building": ("build", "build_node", "create_block", "create_model"),
     "errors": ("DataError", "InceptionLabError", "RunError", "SizeError", "SpecError"),
+    "features": ("FeatureNetwork", "create_features"),
     "formulas": ("explain",),
     "geometry": ("measure", "smallest_input"),
     "network": ("Aux", "Input", "Network"),
@@ -34,10 +36,9 @@ _PLACES = {
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
 
 __all__ = [
-    "create_model", "create_block", "build", "build_node", "get_spec", "list_models", "Network", "Input", "Aux", "Rule",
-    "parse_rule", "measure", "explain", "smallest_input", "load_run", "predict", "load_weights", "export_weights",
-    "InceptionLabError",
-    "SpecError", "SizeError", "DataError", "RunError",
+    "create_model", "create_features", "create_block", "build", "build_node", "get_spec", "list_models", "Network",
+    "Input", "Aux", "FeatureNetwork", "Rule", "parse_rule", "measure", "explain", "smallest_input", "load_run",
+    "predict", "load_weights", "export_weights", "InceptionLabError", "SpecError", "SizeError", "DataError", "RunError",
 ]  # fmt: skip
 
 

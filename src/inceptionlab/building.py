@@ -69,18 +69,14 @@ class InceptionNetwork(nn.Module):
         return x.flatten(1), aux
 
     def features(self, x: Tensor) -> dict[str, Tensor]:
-        """The last map of each resolution, by the name of the node that gives it, finest first; the head is not run."""
+        """The last map at each stride, by the name of the node that gives it, finest first; the head is not run."""
+        wanted = [row.path for row in measure(self.spec).stages().values()]
         maps: dict[str, Tensor] = {}
-        head = {name for name, _ in self.spec.head.children}
-        before = ""
-        for name in self.trunk:
-            if name in head:
-                break
-            y = self.get_submodule(name)(x)
-            if before and y.shape[2:] != x.shape[2:]:
-                maps[before] = x
-            x, before = y, name
-        return {**maps, before: x}
+        for name in self.trunk[: self.trunk.index(wanted[-1]) + 1]:
+            x = self.get_submodule(name)(x)
+            if name in wanted:
+                maps[name] = x
+        return maps
 
 
 def build(spec: Network, *, scheme: Scheme = "kaiming", checkpoint: str | None = None) -> InceptionNetwork:
@@ -168,9 +164,9 @@ def _container(row: Measured) -> nn.Module:
         case Seq():
             return branches.Chain(children)
         case Branches(how="concat"):
-            return branches.Concat(children)
+            return branches.Concat(children, node.drop_path)
         case Branches(how="sum"):
-            return branches.Sum(children)
+            return branches.Sum(children, node.drop_path)
         case Branches(how="product"):
             return branches.Product(children)
         case Branches():

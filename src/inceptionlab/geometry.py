@@ -69,6 +69,11 @@ class MeasuredNetwork:
         """Multiply-adds of one picture with the auxiliary heads run."""
         return self.macs + sum(head.macs for head in self.aux)
 
+    def stages(self) -> dict[int, Measured]:
+        """The last node before the head at each stride, finest first."""
+        count = len(self.network.stem.children) + len(self.network.body.children)
+        return {row.field.height.jump: row for row in self.children[:count]}
+
     def walk(self) -> Iterator[Measured]:
         """Every node, parents first, the auxiliary heads last."""
         for top in (*self.children, *self.aux):

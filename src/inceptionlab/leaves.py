@@ -161,7 +161,10 @@ class Ghost:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pool:
-    """Pooling. `to=n` pools to n x n whatever the input (1: global). What is counted at the border is said here."""
+    """Pooling. `to=n` pools to n x n whatever the input (1: global). What is counted at the border is said here.
+
+    `dilation` puts the pixels of a window so far apart (`output_stride` needs it).
+    """
 
     __repr__ = brief
 
@@ -172,12 +175,13 @@ class Pool:
     ceil: bool = False
     count_pad: bool = False
     to: int | None = None
+    dilation: Size = 1
 
     def __post_init__(self) -> None:
         one_of("Pool", "kind", self.kind, ("max", "avg"))
         if self.pad not in ("same", "valid", "tf"):
-            pairs = zip(pair(self.pad), pair(self.kernel), strict=True)  # type: ignore[arg-type]
-            if any(2 * pad > kernel for pad, kernel in pairs):
+            sides = zip(pair(self.pad), pair(self.kernel), pair(self.dilation), strict=True)  # type: ignore[arg-type]
+            if any(2 * pad > dilation * (kernel - 1) + 1 for pad, kernel, dilation in sides):
                 raise SpecError(f"{self}: the padding is more than half of the kernel")
         _settle(self)
 

@@ -57,20 +57,28 @@ class Branches:
 
     Each branch reads the same input, except under "split", where the input channels are dealt out: every branch
     but the first gets `int(share * channels)` of them and the first gets the rest (`share=None`: equal parts).
+    `drop_path` is the probability of dropping each branch of a concatenation or a sum for a picture.
     """
 
     how: Literal["concat", "sum", "product", "split"]
     children: Children
     share: float | None = None
+    drop_path: float = 0.0
 
     def __post_init__(self) -> None:
         one_of("Branches", "how", self.how, ("concat", "sum", "product", "split"))
         if not self.children:
             raise SpecError(f"{self.how.capitalize()}() has no branch: give it at least one")
+        if not 0 <= self.drop_path < 1 or (self.drop_path and self.how not in ("concat", "sum")):
+            raise SpecError(
+                f"{self.how.capitalize()}(drop_path={self.drop_path}): branches are dropped from a concatenation or a "
+                "sum with a probability of 0 <= p < 1"
+            )
 
     def __repr__(self) -> str:
         share = "" if self.share is None else f", share={self.share}"
-        return f"{self.how.capitalize()}({_arguments(self.children)}{share})"
+        drop = f", drop_path={self.drop_path}" if self.drop_path else ""
+        return f"{self.how.capitalize()}({_arguments(self.children)}{share}{drop})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

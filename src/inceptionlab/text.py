@@ -175,6 +175,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Seq | Branches):
         children = [[name, _plain(child)] for name, child in value.children]
         extra = {"share": value.share} if isinstance(value, Branches) and value.share is not None else {}
+        if isinstance(value, Branches) and value.drop_path:
+            extra["drop_path"] = value.drop_path
         return {"node": kind_of(value), "children": children, **extra}
     if hasattr(value, "__dataclass_fields__"):
         used = {f.name: getattr(value, f.name) for f in fields(value)}

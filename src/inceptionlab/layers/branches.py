@@ -26,30 +26,40 @@ class Chain(nn.Module):
 
 
 class Concat(nn.Module):
-    """Branches of one input, concatenated along the channels. `b c h w` to `b sum(d) h2 w2`."""
+    """Branches of one input, concatenated along the channels. `b c h w` to `b sum(d) h2 w2`.
 
-    def __init__(self, children: Mapping[str, nn.Module]) -> None:
+    In training each branch of a picture is dropped with probability `drop_path`.
+    """
+
+    def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
         super().__init__()
         register(self, children)
+        self.drop_path = drop_path
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Run every branch on the same input."""
-        return torch.cat([child(x) for child in self.children()], dim=1)
+        outputs = [child(x) for child in self.children()]
+        if self.training and self.drop_path:
+            outputs = [dropped(y, self.drop_path) for y in outputs]
+        return torch.cat(outputs, dim=1)
 
 
 class Sum(nn.Module):
-    """Branches of one input, added."""
+    """Branches of one input, added. In training each branch of a picture is dropped with probability `drop_path`."""
 
-    def __init__(self, children: Mapping[str, nn.Module]) -> None:
+    def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
         super().__init__()
         register(self, children)
+        self.drop_path = drop_path
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Add the outputs of the branches."""
-        first, *others = self.children()
-        total = first(x)
-        for child in others:
-            total = total + child(x)
+        total: Tensor | None = None
+        for child in self.children():
+            y = child(x)
+            y = dropped(y, self.drop_path) if self.training and self.drop_path else y
+            total = y if total is None else total + y
+        assert total is not None
         return total
 
 
@@ -81,6 +91,12 @@ class Split(nn.Module):
         """Run each branch on its share of the channels."""
         parts = torch.split(x, self.widths, dim=1)
         return torch.cat([child(part) for child, part in zip(self.children(), parts, strict=True)], dim=1)
+
+
+def dropped(x: Float[Tensor, "b c h w"], p: float) -> Float[Tensor, "b c h w"]:
+    """The maps with those of whole pictures zero with probability `p`, the others divided by 1 - p."""
+    keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= p
+    return x * (keep / (1 - p)).to(x.dtype)
 
 
 def register(module: nn.Module, children: Mapping[str, nn.Module]) -> None:

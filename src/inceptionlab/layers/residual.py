@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inceptionlab.layers.branches import dropped
+
 
 class DropPath(nn.Module):
     """Stochastic depth (Huang et al. 2016): in training, a picture's body is dropped with probability `p` and the
@@ -18,10 +20,7 @@ class DropPath(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Drop whole pictures of the batch."""
-        if not self.training or self.p == 0:
-            return x
-        keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= self.p
-        return x * (keep / (1 - self.p)).to(x.dtype)
+        return dropped(x, self.p) if self.training and self.p else x
 
 
 class LayerScale(nn.Module):

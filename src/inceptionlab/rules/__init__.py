@@ -16,12 +16,14 @@ from inceptionlab.rules.convolutions import (
     separable,
     widen,
 )
-from inceptionlab.rules.networks import small_stem
+from inceptionlab.rules.networks import aux_after, dropout, small_stem
 from inceptionlab.rules.networks import swap as replace
 from inceptionlab.rules.rule import Rule
+from inceptionlab.rules.strides import output_stride
 from inceptionlab.rules.written import parse_rule
 
 __all__ = [
     "Rule", "parse_rule", "without_branch", "factorize", "asymmetric", "residual", "attend", "fuse", "dilate",
-    "ghost", "separable", "norm", "activation", "widen", "drop_path", "small_stem", "replace", "Place", "PLACES",
+    "ghost", "separable", "norm", "activation", "widen", "drop_path", "dropout",
+    "aux_after", "output_stride", "small_stem", "replace", "Place", "PLACES",
 ]  # fmt: skip

@@ -92,19 +92,36 @@ def fuse(how: Literal["concat", "sum", "product"]) -> Rule:
 
 
 def drop_path(rate: float) -> Rule:
-    """Stochastic depth: the probability of dropping a residual body grows linearly with depth up to `rate`."""
+    """Stochastic depth: the probability of dropping a residual body grows linearly with depth up to `rate`.
+
+    A network without residuals drops the branches of its blocks instead (FractalNet's local drop-path).
+    """
 
     def change(tree: Any) -> Any:
-        depths = [path for path, node in walk(tree) if isinstance(node, Residual)]
+        residuals = [path for path, node in walk(tree) if isinstance(node, Residual)]
+        depths = residuals or _blocks_of(tree)
 
         def step(path: str, node: Node) -> Node:
-            if not isinstance(node, Residual):
+            if not isinstance(node, Residual | Branches) or path not in depths:
                 return node
             return replace(node, drop_path=round(rate * (depths.index(path) + 1) / len(depths), 6))
 
         return everywhere(step)(tree)
 
     return Rule(f"drop_path({rate:g})", change)
+
+
+def _blocks_of(tree: Any) -> list[str]:
+    """The addresses of the outermost blocks whose branches are concatenated or added."""
+    found: list[str] = []
+
+    def note(path: str, node: Node) -> Node:
+        if isinstance(node, Branches) and node.how in ("concat", "sum"):
+            found.append(path)
+        return node
+
+    outermost(note)(tree)
+    return found
 
 
 def _then(node: Node, gate: Node) -> Seq:

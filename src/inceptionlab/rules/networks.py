@@ -9,7 +9,7 @@ from inceptionlab.errors import SpecError
 from inceptionlab.geometry import measure
 from inceptionlab.network import Network
 from inceptionlab.rules.rule import Rule, everywhere
-from inceptionlab.spec import Conv, Node, Seq
+from inceptionlab.spec import Conv, Dropout, Linear, Node, Seq
 from inceptionlab.tree import matches, sequence, walk
 
 
@@ -32,6 +32,34 @@ def small_stem(size: int = 32) -> Rule:
         return replace(network, stem=named).resized(size)
 
     return Rule(f"small_stem({size})", change)
+
+
+def dropout(p: float) -> Rule:
+    """The head's dropout drops with probability `p`; a head without one gets it before its classifier."""
+
+    def change(network: Network) -> Network:
+        children = [(n, Dropout(p) if isinstance(node, Dropout) else node) for n, node in network.head.children]
+        if not any(isinstance(node, Dropout) for _, node in children):
+            place = max((i for i, (_, node) in enumerate(children) if isinstance(node, Linear)), default=None)
+            if place is None:
+                raise SpecError(f"{network.name} has no classifier that dropout could stand before")
+            children.insert(place, ("dropout", Dropout(p)))
+        return replace(network, head=sequence(tuple(children)))
+
+    return Rule(f"dropout({p:g})", change)
+
+
+def aux_after(name: str) -> Rule:
+    """The auxiliary head hangs after another node of the top level: "reduction1" is where a tutorial puts the one of
+    Inception-v2.
+    """
+
+    def change(network: Network) -> Network:
+        if len(network.aux) != 1:
+            raise SpecError(f"{network.name} has {len(network.aux)} auxiliary heads; aux_after moves one")
+        return replace(network, aux=(replace(network.aux[0], after=name),))
+
+    return Rule(f"aux_after({name})", change)
 
 
 def swap(match: str, with_: Node) -> Rule:

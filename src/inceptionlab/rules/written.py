@@ -8,7 +8,7 @@ from typing import Any
 
 from inceptionlab import spec
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.rules import blocks, convolutions, networks
+from inceptionlab.rules import blocks, convolutions, networks, strides
 from inceptionlab.rules.rule import Rule
 
 RULES: dict[str, Callable[..., Rule]] = {
@@ -25,6 +25,9 @@ RULES: dict[str, Callable[..., Rule]] = {
     "norm": convolutions.norm,
     "activation": convolutions.activation,
     "widen": convolutions.widen,
+    "dropout": networks.dropout,
+    "aux_after": networks.aux_after,
+    "output_stride": strides.output_stride,
     "small_stem": networks.small_stem,
     "replace": networks.swap,
 }

@@ -21,8 +21,8 @@ CLASSIFIER = r"^(fc|last_linear|classif|classifier|logits|output|head\.fc2?|pred
 class Scheme:
     """The names of a source: the start of our networks' names, a pattern that only its keys match, and its input.
 
-    `input=None` is the input that our spec has. `aux` matches the keys of its auxiliary heads. `marked` is how many keys
-    the pattern must match (0: at least one).
+    `input=None` is the input that our spec has. `aux` matches the keys of its auxiliary heads. `marked` is how many
+    keys the pattern must match (0: at least one).
     """
 
     source: str

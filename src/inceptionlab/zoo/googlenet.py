@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from inceptionlab.network import Aux, Input, Network
+from inceptionlab.network import IMAGENET_STD, Aux, Input, Network
 from inceptionlab.spec import CLASSES, LRN, Branches, Concat, Conv, Dropout, Linear, Node, Norm, Pool, Seq
 
 # Table 1. Columns: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
@@ -24,7 +24,10 @@ TABLE = {
     "inception5a": (256, 160, 320, 32, 128, 128),
     "inception5b": (384, 192, 384, 48, 128, 128),
 }
-CAFFE_INPUT = Input(mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,))
+CAFFE_INPUT = Input(mean=(123 / 255, 117 / 255, 104 / 255), std=IMAGENET_STD)
+"""Caffe's means. Its range of 0 to 255, in which a network without batch norm hardly trains from new weights, is
+folded into the first convolution when its weights are imported.
+"""
 """Caffe's mean subtraction on 0..255, written for RGB in 0..1."""
 
 plain = partial(Conv, norm=None)
