@@ -20,6 +20,12 @@ settings.load_profile("inceptionlab")
 torch.set_num_threads(1)  # for fixtures of modules too: runs are compared bit for bit, and threads change the last bit
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _a_cache_of_its_own(tmp_path_factory):
+    """Decoded pictures and downloads go to a folder of the tests, never to the user's."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(autouse=True)
 def _a_seed():
     torch.manual_seed(0)

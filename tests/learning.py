@@ -17,7 +17,7 @@ from inceptionlab import create_model, get_spec, list_models
 from inceptionlab.data.batches import to_input
 from inceptionlab.data.sources import load_data
 
-RATE = 0.001
+RATE = 0.0003
 
 
 def losses(name: str, size: int, images: Tensor, labels: Tensor) -> list[float]:

@@ -30,10 +30,12 @@ LAYERS = [
     ["weights"],
     ["data"],
     ["evaluation.logits", "evaluation.metrics", "evaluation.charts"],
-    ["evaluation.report"],
+    ["evaluation.report", "evaluation.views", "evaluation.calibration", "evaluation.corruptions"],
+    ["evaluation.data_report"],
     ["training"],
     ["prediction"],
     ["cli"],
+    ["__main__"],
 ]
 NO_TORCH = {
     "errors",

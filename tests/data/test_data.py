@@ -99,20 +99,21 @@ def test_a_last_batch_of_one_joins_the_one_before():
     assert batch_sizes(9, 4) == [4, 5]
     assert batch_sizes(8, 4) == [4, 4]
     assert batch_sizes(3, 8) == [3]
+    assert batch_sizes(11, 8, processes=2) == [11]
     for count, size in ((1, 8), (5, 1)):
         with pytest.raises(DataError, match="at least 2"):
             batch_sizes(count, size)
-    counts = [len(labels) for _, labels in train_batches(pictures(9), 4, seed=0, epoch=0)]
+    counts = [len(labels) for _, labels in train_batches(pictures(9), [4, 5], seed=0, epoch=0)]
     assert counts == [4, 5]
 
 
 def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own():
     store = pictures(12)
-    epochs = [torch.cat([i for i, _ in train_batches(store, 5, 3, e)]) for e in (0, 1, 0)]
+    epochs = [torch.cat([i for i, _ in train_batches(store, batch_sizes(len(store), 5), 3, e)]) for e in (0, 1, 0)]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
     assert sorted(epochs[1].flatten(1).sum(1).tolist()) == sorted(store.images.flatten(1).sum(1).tolist())
-    later = list(train_batches(store, 5, 3, 0, first=1))
+    later = list(train_batches(store, batch_sizes(len(store), 5), 3, 0, first=1))
     assert torch.equal(later[0][0], epochs[0][5:10])
 
 

@@ -76,7 +76,7 @@ def test_a_run_leaves_a_folder(finished):
         "test.json", "report.html", "classes.json",
     }  # fmt: skip
     test = json.loads((folder / "test.json").read_text())
-    assert set(test) == {"top1", "top1_low", "top1_high", "top5", "n", "loss", "ece", "selected_by", "seed"}
+    assert set(test) == {"top1", "top1_low", "top1_high", "top5", "n", "loss", "ece", "selected_by", "seed", "views"}
     assert (test["n"], test["seed"]) == (100, 0)
     assert test["top1"] == score.top1
     assert "best val_top1" in test["selected_by"]

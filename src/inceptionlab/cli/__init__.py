@@ -42,6 +42,13 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
             "inceptionlab draw inception_v3 --depth 1 -o overview.svg",
         ),
     ),
+    "check-data": (
+        "What spoils a data set: unreadable and duplicate pictures, leaks between splits, classes out of balance.",
+        (
+            "inceptionlab check-data path/to/folder -o report.html",
+            "inceptionlab check-data cifar10 --json",
+        ),
+    ),
     "train": (
         "Train a network, test it once, write a run folder with a report. "
         "Validation is split from the training pictures by the seed and selects the weights; the test set is read "
@@ -59,6 +66,8 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
             "inceptionlab evaluate runs/inception_net-cifar10-1a2b3c4d",
             "inceptionlab evaluate runs/inception_net-cifar10-1a2b3c4d --json",
             "inceptionlab evaluate runs/googlenet-flowers-5e6f7a8b --data path/to/other/flowers",
+            "inceptionlab evaluate runs/a --crops 10 --ensemble runs/b --ensemble runs/c",
+            "inceptionlab evaluate runs/a --temperature --corruptions",
         ),
     ),
     "predict": (

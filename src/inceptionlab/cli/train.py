@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from inceptionlab.zoo.registry import entry
 if TYPE_CHECKING:
     from inceptionlab.data.store import DataSet
     from inceptionlab.evaluation.metrics import Score
+    from inceptionlab.network import Network
     from inceptionlab.training.recipe import Recipe
     from inceptionlab.training.run import Machine, Setup
 
@@ -45,6 +47,8 @@ class Options:
     """"auto" takes a small stem for small pictures."""
     aux: bool = False
     """Train with the network's auxiliary heads."""
+    weights: Path | None = None
+    """Begin with the weights of a file, ours or another library's; a classifier for other classes is new."""
     limit_train: int | None = None
     """Use only so many training pictures, for a trial."""
     limit_test: int | None = None
@@ -103,7 +107,19 @@ def _setup(model: str, data: str, recipe: str | None, options: Options) -> tuple
     loaded = load_data(data, picture, options.data_dir)
     size = options.input_size or loaded.size
     spec = configured(model, len(loaded.train.classes), loaded.train.channels, size, options.aux, options.stem)
-    return Setup(spec, chosen, data, options.seed, options.limit_train, options.limit_test), loaded
+    weights = str(options.weights.resolve()) if options.weights else ""
+    spec = _taking_input_of(weights, spec) if weights else spec
+    return Setup(spec, chosen, data, options.seed, options.limit_train, options.limit_test, weights), loaded
+
+
+def _taking_input_of(weights: str, spec: Network) -> Network:
+    """The network with the input that the file's weights take after its own is folded into them."""
+    from inceptionlab.building import build
+    from inceptionlab.weights.loading import load_weights
+
+    network = build(spec)
+    load_weights(network, weights)
+    return network.spec
 
 
 def _overridden(recipe: Recipe, options: Options) -> Recipe:
@@ -133,7 +149,13 @@ def _go(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> N
             raise
         finally:
             close()
-    _print_score(score, folder)
+    if _first_process():
+        _print_score(score, folder)
+
+
+def _first_process() -> bool:
+    """Whether this is the only process or the first one that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _print_score(score: Score, folder: Path) -> None:
@@ -179,7 +201,7 @@ def _listeners(setup: Setup, stop: _StopSignal) -> tuple[Any, Any]:
     console = Console(stderr=True, soft_wrap=True)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or not _first_process(),
     )  # fmt: skip
     task = bar.add_task(setup.spec.title, total=None)
     bar.start()
@@ -197,4 +219,6 @@ def _listeners(setup: Setup, stop: _StopSignal) -> tuple[Any, Any]:
             f"{record['images_per_second']:.0f} img/s", highlight=False,
         )  # fmt: skip
 
+    if not _first_process():
+        return Listeners(say=lambda _: None, stop=stop), bar.stop
     return Listeners(step, epoch, lambda text: bar.console.print(text, highlight=False), stop), bar.stop

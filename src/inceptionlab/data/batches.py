@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,17 +29,34 @@ class Augment:
     """Mirror half of the pictures left to right."""
     erase: int = 0
     """Side of a square that is set to the mean (cutout); 0: none."""
+    area: float = 0.0
+    """Smallest part of the picture that an Inception-style crop takes (0.08 in the papers); 0: crops as `pad` says."""
+    colour: float = 0.0
+    """How far brightness, contrast and saturation move, and a quarter of it for the hue."""
+    policy: Literal["none", "rand", "trivial"] = "none"
+    """RandAugment (Cubuk et al. 2020, 2 operations) or TrivialAugment (Müller and Hutter 2021)."""
+    magnitude: int = 9
+    """Strength of RandAugment, 0 to 30."""
+    mixup: float = 0.0
+    """alpha of mixup (Zhang et al. 2018): pictures and targets are mixed with a share drawn from Beta(alpha, alpha)."""
+    cutmix: float = 0.0
+    """alpha of CutMix (Yun et al. 2019); with mixup too, one of the two is drawn for each batch."""
 
 
-def batch_sizes(count: int, size: int) -> list[int]:
-    """The sizes of the batches of an epoch. A last batch of one picture is put to the one before it, because batch
-    norm has no statistics of one value. Raises `DataError` where a single picture is all there is.
+def batch_sizes(count: int, size: int, processes: int = 1) -> list[int]:
+    """The sizes of the batches of an epoch, which `processes` share. A last batch that leaves one of them with a single
+    picture is put to the one before it, because batch norm has no statistics of one value. Raises `DataError` where
+    that is all there is.
     """
-    if size < 2 or count < 2:
-        raise DataError(f"{count} picture(s) in batches of {size}: batch norm needs at least 2 in a batch")
+    least = 2 * processes
+    if size < least or count < least:
+        raise DataError(
+            f"{count} picture(s) in batches of {size} for {processes} process(es): batch norm needs at least 2 in a "
+            "batch of each"
+        )
     sizes = [size] * (count // size) + ([count % size] if count % size else [])
-    if len(sizes) > 1 and sizes[-1] == 1:
-        sizes[-2:] = [sizes[-2] + 1]
+    if len(sizes) > 1 and sizes[-1] < least:
+        sizes[-2:] = [sizes[-2] + sizes[-1]]
     return sizes
 
 
@@ -48,11 +66,10 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 def train_batches(
-    pictures: Pictures, size: int, seed: int, epoch: int, first: int = 0
+    pictures: Pictures, sizes: list[int], seed: int, epoch: int, first: int = 0
 ) -> Iterator[tuple[UInt8[Tensor, "b h w c"], Int64[Tensor, " b"]]]:
-    """The shuffled batches of an epoch, from the batch `first` on."""
+    """The shuffled batches of an epoch in these sizes, from the batch `first` on."""
     order = torch.randperm(len(pictures), generator=step_generator(seed, -1 - epoch)).to(pictures.labels.device)
-    sizes = batch_sizes(len(pictures), size)
     start = sum(sizes[:first])
     for count in sizes[first:]:
         index, start = order[start : start + count], start + count
@@ -66,8 +83,8 @@ def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Ten
 
 
 def augmented(
-    images: UInt8[Tensor, "b h w c"], augment: Augment, size: tuple[int, int], generator: torch.Generator
-) -> UInt8[Tensor, "b h2 w2 c"]:
+    images: Shaped[Tensor, "b h w c"], augment: Augment, size: tuple[int, int], generator: torch.Generator
+) -> Shaped[Tensor, "b h2 w2 c"]:
     """Crop and flip a whole batch by one gather. Pictures larger than `size` are cropped without a border; none may
     be smaller.
     """
@@ -91,7 +108,7 @@ def _offsets(side: int, wanted: int, pad: int, count: int, generator: torch.Gene
     return torch.where(index >= side, 2 * (side - 1) - index, index)
 
 
-def to_input(images: UInt8[Tensor, "b h w c"], picture: Input) -> Float[Tensor, "b c h2 w2"]:
+def to_input(images: Shaped[Tensor, "b h w c"], picture: Input) -> Float[Tensor, "b c h2 w2"]:
     """Normalised floats in channels-last memory, in the network's size and number of channels."""
     if images.shape[3] != picture.channels:
         raise DataError(f"the pictures have {images.shape[3]} channel(s) and the network takes {picture.channels}")

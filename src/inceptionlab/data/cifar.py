@@ -8,11 +8,13 @@ import tarfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from inceptionlab.data.cache import remembered
 from inceptionlab.data.download import Source, check, fetch
 from inceptionlab.data.picture import decode
 from inceptionlab.data.progress import followed
@@ -88,7 +90,8 @@ def _names(name: str) -> tuple[str, ...]:
 
 def _from_parquet(name: str, folder: Path) -> DataSet:
     classes = _names(name)
-    train, test = (_parquet(sorted(folder.glob(f"{part}-*.parquet")), classes) for part in ("train", "test"))
+    parts = [sorted(folder.glob(f"{part}-*.parquet")) for part in ("train", "test")]
+    train, test = (remembered(files, name, partial(_parquet, files, classes)) for files in parts)
     return DataSet(name, train, test, size=32, note=f"train and test as in the Parquet files of {folder.name}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from inceptionlab.data.cache import remembered
 from inceptionlab.data.picture import SUFFIXES, decode, fitted
 from inceptionlab.data.progress import followed
 from inceptionlab.data.split import stratified
@@ -67,6 +68,15 @@ def find_pictures(folder: Path) -> tuple[tuple[str, ...], list[Path], list[int]]
 
 def _read(folder: Path, picture: Input) -> Pictures:
     classes, files, labels = find_pictures(folder)
+    settings = [picture.height, picture.width, picture.channels, picture.crop, picture.interpolation, classes]
+
+    def read() -> Pictures:
+        return _decoded(folder, classes, files, labels, picture)
+
+    return remembered(files, settings, read)
+
+
+def _decoded(folder: Path, classes: tuple[str, ...], files: list[Path], labels: list[int], picture: Input) -> Pictures:
     size = round(picture.height / picture.crop), round(picture.width / picture.crop)
     need = len(files) * size[0] * size[1] * picture.channels
     if need > MOST_BYTES:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from inceptionlab.data import cifar, folder, idx
+from inceptionlab.data.cache import cache_folder
 from inceptionlab.data.split import stratified
 from inceptionlab.data.store import DataSet, array_set
 from inceptionlab.errors import DataError, nearest
@@ -33,7 +34,7 @@ def load_data(
     folders = [data_dir] if data_dir else []
     if os.environ.get("INCEPTIONLAB_DATA"):
         folders.append(Path(os.environ["INCEPTIONLAB_DATA"]))
-    cache = data_dir or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "inceptionlab"
+    cache = data_dir or cache_folder()
     if name in cifar.LAYOUTS:
         return cifar.load(name, folders, cache, mirror)
     if name in idx.CLASSES:

@@ -21,10 +21,12 @@ from torch.optim import Optimizer
 
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
+from inceptionlab.data.policies import coloured_and_cropped, mixed
 from inceptionlab.data.store import Pictures
 from inceptionlab.errors import RunError
 from inceptionlab.evaluation.logits import accuracy_and_loss
 from inceptionlab.training import files
+from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
 from inceptionlab.training.recipe import Recipe
 
@@ -84,10 +86,14 @@ class Trainer:
     optimizer: Any = None
     average: MovingAverage | None = None
     _next_save: float = 0.0
+    _still: list[nn.Module] = field(default_factory=list[nn.Module])
 
     def prepare(self) -> None:
         """Put the network on the device, make the optimiser, and take the newest readable state up."""
         cast(Any, self.network).to(memory_format=torch.channels_last)
+        self._still = freeze(self.network, self.recipe)
+        if self.recipe.sync_norm:
+            self.network = cast(InceptionNetwork, nn.SyncBatchNorm.convert_sync_batchnorm(self.network))
         optimizer: Optimizer = make_optimizer(self.network, self.recipe)
         self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
         self.model.mark_forward_method("forward_with_aux")
@@ -119,21 +125,23 @@ class Trainer:
 
     def _train_epoch(self, train: Pictures) -> None:
         self.model.train()
+        for norm in self._still:
+            norm.eval()
         now, recipe = self.progress, self.recipe
-        sizes = batch_sizes(len(train), recipe.batch_size)
+        sizes = batch_sizes(len(train), recipe.batch_size, self.fabric.world_size)
         now.batches = len(sizes)
         total = ceil(len(sizes) / recipe.accumulate) * recipe.epochs
         started = time.monotonic()
-        losses = torch.tensor(now.loss_sum, dtype=torch.float64, device=self.fabric.device)
-        for images, labels in train_batches(train, recipe.batch_size, self.seed, now.epoch, now.batch):
+        before = now.loss_sum if self.fabric.is_global_zero else 0.0
+        losses = torch.tensor(before, dtype=torch.float64, device=self.fabric.device)
+        for images, labels in train_batches(train, sizes, self.seed, now.epoch, now.batch):
             group = sizes[now.batch - now.batch % recipe.accumulate :][: recipe.accumulate]
             losses += self._forward_backward(images, labels, len(labels) / sum(group)).double() * len(labels)
             now.batch, now.seen = now.batch + 1, now.seen + len(labels)
             last = now.batch == len(sizes)
             if now.batch % recipe.accumulate == 0 or last:
                 self._step(lr_factor(recipe, now.step, total))
-                stop = self.listeners.stop()
-                due = stop or (time.monotonic() > self._next_save and not last)
+                stop, due = self._agreed(self.listeners.stop(), time.monotonic() > self._next_save and not last)
                 if now.step % STEPS_BETWEEN_CHECKS == 0 or last or due:
                     self._check(losses)
                 if due:
@@ -147,24 +155,40 @@ class Trainer:
     def _forward_backward(self, images: Tensor, labels: Tensor, share: float) -> Tensor:
         now = self.progress
         number = now.epoch * 1_000_000 + now.batch
-        torch.manual_seed(step_generator(self.seed, number).initial_seed())
+        torch.manual_seed(step_generator(self.seed, number).initial_seed() + self.fabric.global_rank)
         generator, picture = step_generator(self.seed + 1, number), self.network.spec.input
         size = min(picture.height, images.shape[1]), min(picture.width, images.shape[2])
-        crop = augmented(images, self.recipe.augment, size, generator)
-        x = erased(to_input(crop, picture), self.recipe.augment.erase, generator)
-        logits, aux = self.model.forward_with_aux(x)
-        loss = self._loss(logits, labels)
+        augment, smoothing = self.recipe.augment, self.recipe.label_smoothing
+        crop = augmented(coloured_and_cropped(images, augment, size), augment, size, generator)
+        own = torch.arange(len(labels)).tensor_split(self.fabric.world_size)[self.fabric.global_rank]
+        whole = erased(to_input(crop, picture), augment.erase, generator)
+        x, targets = mixed(whole[own], labels[own], augment)
+        logits, aux = self.model.forward_with_aux(self._shrunk(x))
+        loss = targets.loss(logits, smoothing)
         for head in self.network.spec.aux:
-            loss = loss + head.weight * self._loss(aux[head.name], labels)
-        self.fabric.backward(loss * share)
-        return loss.detach()
+            loss = loss + head.weight * targets.loss(aux[head.name], smoothing)
+        part = len(own) / len(labels)
+        self.fabric.backward(loss * share * part * self.fabric.world_size)  # gradients are averaged over processes
+        return loss.detach() * part
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+    def _agreed(self, stop: bool, due: bool) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether the first one wants a state written."""
+        if self.fabric.world_size > 1:
+            flags = torch.tensor([float(stop), float(due and self.fabric.is_global_zero)], device=self.fabric.device)
+            stop, due = (bool(flag) for flag in cast(Tensor, self.fabric.all_reduce(flags, reduce_op="sum")))
+        return stop, stop or due
+
+    def _shrunk(self, x: Tensor) -> Tensor:
+        """The pictures at the side of the first part of training, while that lasts."""
+        recipe, now = self.recipe, self.progress
+        done = (now.epoch + now.batch / max(1, now.batches)) / recipe.epochs
+        if not recipe.low_size or done >= recipe.low_share:
+            return x
+        return F.interpolate(x, (recipe.low_size, recipe.low_size), mode="bilinear", antialias=True)
 
     def _step(self, factor: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr * factor
+            group["lr"] = self.recipe.lr * factor * group["factor"]
         if self.recipe.clip:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip, error_if_nonfinite=False)
         self.optimizer.step()
@@ -175,7 +199,7 @@ class Trainer:
 
     def _check(self, losses: Tensor) -> None:
         """Note the sum of the epoch's losses; refuse to go on where it is not finite."""
-        self.progress.loss_sum = float(losses)
+        self.progress.loss_sum = float(cast(Tensor, self.fabric.all_reduce(losses.clone(), reduce_op="sum")))
         if not isfinite(self.progress.loss_sum):
             raise RunError(self._not_finite("the loss is"))
 
@@ -190,8 +214,7 @@ class Trainer:
     def _end_epoch(self, validation: Pictures) -> None:
         now = self.progress
         weights = self.average.state if self.average is not None else self.network.state_dict()
-        with evaluated(self.network, weights):
-            top1, loss = accuracy_and_loss(self.model, validation, self.network.spec.input)
+        top1, loss = self._validated(weights, validation)
         record = {
             "epoch": now.epoch + 1, "step": now.step, "train_loss": now.loss_sum / now.seen, "val_loss": loss,
             "val_top1": top1, "lr": self.optimizer.param_groups[0]["lr"], "seconds": round(now.seconds, 3),
@@ -201,12 +224,21 @@ class Trainer:
             raise RunError(self._not_finite("the validation loss is"))
         if top1 > now.best_top1:
             now.best_top1, now.best_epoch = top1, now.epoch
+        if now.best_epoch == now.epoch and self.fabric.is_global_zero:
             metadata = {"spec": self.network.spec.title, "epoch": str(now.epoch + 1), "val_top1": f"{top1:.6f}"}
             files.save_weights(self.folder / "model.safetensors", weights, metadata)
         now.epoch, now.batch, now.loss_sum, now.seen = now.epoch + 1, 0, 0.0, 0
         self.listeners.epoch(record)
         now.seconds = 0.0
         self._save(0.0)
+
+    def _validated(self, weights: dict[str, Tensor], validation: Pictures) -> tuple[float, float]:
+        """(accuracy, loss) on the validation pictures, which the first process looks at for all."""
+        found = (0.0, 0.0)
+        if self.fabric.is_global_zero:
+            with evaluated(self.network, weights), self.fabric.autocast():
+                found = accuracy_and_loss(self.network, validation, self.network.spec.input, self.recipe.mirror)
+        return self.fabric.broadcast(found)
 
     def _save(self, seconds: float) -> None:
         now, started = self.progress, time.monotonic()
@@ -217,7 +249,8 @@ class Trainer:
         state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "progress": progress}
         if self.average is not None:
             state["average"] = self.average.state
-        files.save_state(self.folder / "state", state, now.step)
+        if self.fabric.is_global_zero:
+            files.save_state(self.folder / "state", state, now.step)
         took = time.monotonic() - started
         self._next_save = time.monotonic() + max(SECONDS_BETWEEN_STATES, took / SHARE_OF_SAVING)
 

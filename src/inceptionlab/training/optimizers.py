@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from inceptionlab.network import Network
 from inceptionlab.training.recipe import Recipe
 
 
@@ -50,14 +51,31 @@ class RMSPropTF(Optimizer):
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """The optimiser of a recipe; weight decay is on matrices and filters, never on norms and biases."""
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = _groups(model, recipe)
     if recipe.optimizer == "sgd":
         return SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0)
     if recipe.optimizer == "adamw":
         return AdamW(groups, recipe.lr, eps=recipe.eps)
     return RMSPropTF(groups, recipe.lr, momentum=recipe.momentum, eps=recipe.eps)
+
+
+def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Filters and matrices with weight decay, norms and biases without; the head apart where its rate is another."""
+    heads = _head_parameters(model) if recipe.head_lr != 1 else set[int]()
+    groups: list[dict[str, Any]] = []
+    for factor, decay in ((1.0, True), (1.0, False), (recipe.head_lr, True), (recipe.head_lr, False)):
+        members = [
+            p for p in model.parameters()
+            if p.requires_grad and (p.ndim > 1) == decay and (id(p) in heads) == (len(groups) >= 2)
+        ]  # fmt: skip
+        groups.append({"params": members, "weight_decay": recipe.weight_decay if decay else 0.0, "factor": factor})
+    return [group for group in groups if group["params"]]
+
+
+def _head_parameters(model: nn.Module) -> set[int]:
+    spec: Network = model.spec  # type: ignore[assignment]
+    names = [name for name, _ in spec.head.children] + [aux.name for aux in spec.aux]
+    return {id(p) for name in names for p in model.get_submodule(name).parameters()}
 
 
 def lr_factor(recipe: Recipe, step: int, steps: int) -> float:

@@ -50,10 +50,24 @@ class Recipe:
     """Largest norm of the gradient; 0: not clipped."""
     ema: float = 0.0
     """Decay of the moving average of the weights, which is then what is tested; 0: none."""
+    freeze: str = ""
+    """Nodes whose weights stay as they are: "trunk" (all but the head), "early" (the first half) or a pattern."""
+    statistics: Literal["train", "frozen", "all"] = "train"
+    """Batch norms that keep their stored statistics: none, those of frozen nodes, or all."""
+    head_lr: float = 1.0
+    """Factor of the learning rate in the head, for a new classifier on trained features."""
+    sync_norm: bool = False
+    """Batch norm over the pictures of all processes (GPUs only) instead of each one's own."""
     patience: int = 0
     """Stop after so many epochs without a better validation accuracy; 0: never."""
     validation: float = 0.1
     """Part of the training pictures that is split off for validation, by the seed."""
+    low_size: int = 0
+    """Side to which pictures are shrunk in the first part of training, where that is cheap; 0: never."""
+    low_share: float = 0.5
+    """Part of the steps that train on shrunk pictures."""
+    mirror: bool = False
+    """Validate and test on the mean of the logits of a picture and of its mirror image."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward and backward pass; "auto" is bf16 where the device has it."""
     augment: Augment = field(default_factory=Augment)
@@ -73,7 +87,7 @@ def _check(recipe: Recipe) -> None:
     for name in ("epochs", "batch_size", "accumulate"):
         if getattr(recipe, name) < 1:
             raise SpecError(f"{name} = {getattr(recipe, name)}: give at least 1")
-    for name in ("warmup", "ema", "label_smoothing", "validation"):
+    for name in ("warmup", "ema", "label_smoothing", "validation", "low_share"):
         if not 0 <= getattr(recipe, name) < 1:
             raise SpecError(f"{name} = {getattr(recipe, name)}: give a number from 0 to below 1")
     if recipe.lr <= 0 or recipe.validation == 0:

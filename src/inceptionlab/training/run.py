@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from inceptionlab.training.environment import environment
 from inceptionlab.training.loop import Listeners, Trainer
 from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.recipe import Recipe, as_table, recipe_from
+from inceptionlab.weights.loading import load_weights
 
 FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -41,11 +43,14 @@ class Setup:
     seed: int = 0
     limit_train: int | None = None
     limit_test: int | None = None
+    weights: str = ""
+    """A file of weights to begin with, of any source that `load_weights` knows."""
 
     @property
     def key(self) -> str:
         """A name for the run's folder: network, data, and a hash of what defines it."""
         plain = [digest(self.spec), as_table(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
+        plain += [self.weights] if self.weights else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.spec.name}-{Path(self.data).name}-{ending}"
 
@@ -71,27 +76,35 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     `data` may be handed over if it is loaded already. Raises `RunError` for a folder that holds another or a
     finished run.
     """
-    claim(folder, setup)
-    data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
     fabric, precision = make_fabric(machine.device, _precision(folder, setup.recipe))
+    if fabric.is_global_zero:
+        claim(folder, setup)
+    fabric.barrier()
+    data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
     torch.manual_seed(setup.seed)
     network = build(setup.spec)
+    if setup.weights and not any((folder / "state").glob("*.pt")):
+        listeners.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
     _same_data(folder, digests)
-    facts = {**environment(fabric.device, digests), "precision": precision}
-    files.write_json(folder / "environment.json", facts)
-    files.write_json(folder / "classes.json", data.train.classes)
-    log = MetricsLog(folder, machine.tensorboard)
-    trainer = Trainer(
-        network, setup.recipe, fabric, folder, setup.seed, replace(listeners, epoch=_both(log.add, listeners.epoch))
-    )
+    log = MetricsLog(folder, machine.tensorboard) if fabric.is_global_zero else None
+    if log is not None:
+        facts = {**environment(fabric.device, digests), "precision": precision, "processes": fabric.world_size}
+        files.write_json(folder / "environment.json", facts)
+        files.write_json(folder / "classes.json", data.train.classes)
+        listeners = replace(listeners, epoch=_both(log.add, listeners.epoch))
+    trainer = Trainer(network, setup.recipe, fabric, folder, setup.seed, listeners)
     trainer.prepare()
-    log.keep(trainer.progress.epoch)
+    if log is not None:
+        log.keep(trainer.progress.epoch)
     done = trainer.fit(training, validation)
-    network.load_state_dict(files.load_weights(folder / "model.safetensors"))
-    selected = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
-    return test(network, data, setup, folder, fabric, selected)
+    result: Score | None = None
+    if log is not None:  # one process writes and tests, the others wait for what it found
+        network.load_state_dict(files.load_weights(folder / "model.safetensors"))
+        selected = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
+        result = test(network, data, setup, folder, fabric, selected)
+    return cast(Score, fabric.broadcast(result))
 
 
 def test(
@@ -101,9 +114,10 @@ def test(
     pictures = data.test.limited(setup.limit_test)
     network.eval()
     with fabric.autocast():
-        logits = logits_of(network, pictures.to(fabric.device), setup.spec.input)
+        logits = logits_of(network, pictures.to(fabric.device), setup.spec.input, mirror=setup.recipe.mirror)
     result = score(logits, pictures.labels)
-    record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed}
+    views = 2 if setup.recipe.mirror else 1
+    record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed, "views": views}
     files.write_json(folder / "test.json", record)
     results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
     files.write(folder / "curves.svg", curves_svg(results.metrics))
@@ -112,7 +126,8 @@ def test(
 
 
 def make_fabric(device: str, precision: str) -> tuple[Fabric, str]:
-    """Fabric for one device, and the precision it computes in ("auto": bf16 where the device is faster in it).
+    """Fabric for one device, or for those of the processes that torchrun started, and the precision it computes in
+    ("auto": bf16 where the device is faster in it).
 
     Raises `RunError` for a device that is not there, or one that cannot train in the precision.
     """
@@ -122,11 +137,16 @@ def make_fabric(device: str, precision: str) -> tuple[Fabric, str]:
         raise RunError(f"there is no device {device!r}; known are auto, cpu, cuda and mps")
     if device == "cuda" and not torch.cuda.is_available():
         raise RunError("the device cuda was asked for, but torch finds none; --device cpu works everywhere")
-    if precision == "auto":
-        precision = fastest_precision(device)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if precision == "auto":  # processes that measure side by side could come to different ends
+        precision = fastest_precision(device) if processes == 1 or device == "cuda" else "fp32"
     if precision == "fp16" and device == "cpu":
         raise RunError("fp16 trains on GPUs only; --precision bf16 or fp32 works on a CPU")
-    fabric = Fabric(accelerator=device, devices=1, precision=FABRIC[precision])  # type: ignore[arg-type]
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    fabric = Fabric(
+        accelerator=device, devices=here, num_nodes=max(1, processes // here),
+        strategy="ddp" if processes > 1 else "auto", precision=FABRIC[precision],  # type: ignore[arg-type]
+    )  # fmt: skip
     fabric.launch()
     return fabric, precision
 
@@ -180,7 +200,7 @@ def as_config(setup: Setup) -> dict[str, Any]:
     """The resolved configuration as plain values."""
     return {
         "model": setup.spec.title, "data": setup.data, "seed": setup.seed, "limit_train": setup.limit_train or 0,
-        "limit_test": setup.limit_test or 0, "recipe": as_table(setup.recipe),
+        "limit_test": setup.limit_test or 0, "weights": setup.weights, "recipe": as_table(setup.recipe),
     }  # fmt: skip
 
 
@@ -193,7 +213,7 @@ def read_setup(folder: Path) -> Setup:
         values = json.loads(config.read_text(encoding="utf-8"))
         return Setup(
             loads(spec.read_text(encoding="utf-8")), recipe_from(values["recipe"]), values["data"], values["seed"],
-            values["limit_train"] or None, values["limit_test"] or None,
+            values["limit_train"] or None, values["limit_test"] or None, values.get("weights", ""),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise RunError(f"{folder} holds a configuration that cannot be read: {error}") from None

@@ -85,6 +85,7 @@ REGISTRY: dict[str, Entry] = {
     "inception_next_base": Entry(inception_next.base, "InceptionNeXt", 2024, _NEXT, 84.098, "timm"),
     "inception_net": Entry(tutorial.inception_net, "GoogLeNet", 2014, _SEEDS),
     "dilated_cnn": Entry(tutorial.dilated_cnn, "dilated CNN", 2016, _SEEDS),
+    "small_fast": Entry(small.small_fast, "GoogLeNet", 2014, "a network for minutes on a CPU"),
     "small_v1": Entry(small.small_v1, "GoogLeNet", 2014, _SEEDS),
     "small_v2": Entry(small.small_v2, "BN-Inception", 2015, _SEEDS),
     "small_v3": Entry(small.small_v3, "Inception-v3", 2015, _SEEDS),

@@ -1,0 +1,100 @@
+"""Richer changes of training pictures on whole batches, by kornia; and the mixing of pictures with their targets.
+
+All randomness comes from torch's generator, which the loop seeds for every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from inceptionlab.data.batches import Augment
+
+RATIO = (3 / 4, 4 / 3)
+
+
+def coloured_and_cropped(
+    images: UInt8[Tensor, "b h w c"], augment: Augment, size: tuple[int, int]
+) -> Float[Tensor, "b h2 w2 c"] | UInt8[Tensor, "b h2 w2 c"]:
+    """Inception-style crops to `size` (GoogLeNet paper, section 6), colour, and a policy, as floats of 0 to 255; the
+    pictures themselves where the recipe asks for none of them.
+    """
+    layers = _layers(augment, size, images.shape[3])
+    if not layers:
+        return images
+    x = images.permute(0, 3, 1, 2).float() / 255
+    for layer in layers:
+        x = layer(x)
+    return x.clamp(0, 1).permute(0, 2, 3, 1) * 255
+
+
+@cache
+def _layers(augment: Augment, size: tuple[int, int], channels: int) -> tuple[Callable[[Tensor], Tensor], ...]:
+    if not (augment.area or augment.colour or augment.policy != "none"):
+        return ()
+    kornia: Any = import_module("kornia.augmentation")
+    layers: list[Any] = []
+    if augment.area:
+        layers.append(kornia.RandomResizedCrop(size, scale=(augment.area, 1.0), ratio=RATIO))
+    if augment.colour:
+        far = augment.colour
+        hue = (far, far / 4) if channels == 3 else (0.0, 0.0)
+        layers.append(kornia.ColorJiggle(far, far, *hue, p=1.0))
+    if augment.policy == "rand":
+        layers.append(import_module("kornia.augmentation.auto").RandAugment(n=2, m=augment.magnitude))
+    if augment.policy == "trivial":
+        layers.append(import_module("kornia.augmentation.auto").TrivialAugment())
+    return tuple(layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The labels of a batch, and where pictures are mixed those of the other pictures and the share of the first."""
+
+    labels: Int64[Tensor, " b"]
+    others: Int64[Tensor, " b"] | None = None
+    share: float = 1.0
+
+    def loss(self, logits: Float[Tensor, "b classes"], smoothing: float) -> Float[Tensor, ""]:
+        """Cross-entropy, shared out between the two labels of each picture."""
+        first = F.cross_entropy(logits.float(), self.labels, label_smoothing=smoothing)
+        if self.others is None:
+            return first
+        second = F.cross_entropy(logits.float(), self.others, label_smoothing=smoothing)
+        return self.share * first + (1 - self.share) * second
+
+
+def mixed(
+    x: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"], augment: Augment
+) -> tuple[Float[Tensor, "b c h w"], Targets]:
+    """The batch with each picture mixed with another one, by mixup or by CutMix."""
+    kinds = [kind for kind in (augment.mixup, augment.cutmix) if kind]
+    if not kinds:
+        return x, Targets(labels)
+    use_mixup = bool(augment.mixup) and (not augment.cutmix or bool(torch.rand(()) < 0.5))
+    alpha = augment.mixup if use_mixup else augment.cutmix
+    share = float(torch.distributions.Beta(alpha, alpha).sample())
+    order = torch.randperm(len(x)).to(x.device)
+    if use_mixup:
+        return share * x + (1 - share) * x[order], Targets(labels, labels[order], share)
+    top, left, height, width = _box(x.shape[2], x.shape[3], share)
+    pasted = x.clone()
+    pasted[:, :, top : top + height, left : left + width] = x[order, :, top : top + height, left : left + width]
+    return pasted, Targets(labels, labels[order], 1 - height * width / (x.shape[2] * x.shape[3]))
+
+
+def _box(height: int, width: int, share: float) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a box of 1 - share of the picture, cut off at its borders."""
+    sides = [round(side * (1 - share) ** 0.5) for side in (height, width)]
+    centres = [int(torch.randint(side, ())) for side in (height, width)]
+    starts = [max(0, c - s // 2) for c, s in zip(centres, sides, strict=True)]
+    ends = [min(limit, c + s - s // 2) for c, s, limit in zip(centres, sides, (height, width), strict=True)]
+    return starts[0], starts[1], ends[0] - starts[0], ends[1] - starts[1]

@@ -1,0 +1,67 @@
+"""Common corruptions of test pictures by kornia: what is left of the accuracy when pictures are not clean.
+
+A few of the kinds of Hendrycks and Dietterich 2019, each at three severities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inceptionlab.data.store import Pictures
+
+SEVERITIES = (1, 2, 3)
+_NOISE, _BLUR = (0.04, 0.08, 0.12), (0.6, 1.0, 1.5)
+_BRIGHT, _CONTRAST, _JPEG = (0.1, 0.2, 0.3), (0.75, 0.5, 0.3), (80.0, 50.0, 25.0)
+BATCH = 500
+
+
+def _noise(x: Tensor, severity: int, generator: torch.Generator) -> Tensor:
+    return x + _NOISE[severity - 1] * torch.randn(x.shape, generator=generator)
+
+
+def _blur(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
+    sigma = _BLUR[severity - 1]
+    return _kornia("filters").gaussian_blur2d(x, (7, 7), (sigma, sigma))
+
+
+def _brightness(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
+    return _kornia("enhance").adjust_brightness(x, _BRIGHT[severity - 1])
+
+
+def _contrast(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + (x - mean) * _CONTRAST[severity - 1]
+
+
+def _jpeg(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
+    grey = x.shape[1] == 1
+    coded = _kornia("enhance").jpeg_codec_differentiable(
+        x.expand(-1, 3, -1, -1) if grey else x, torch.tensor([_JPEG[severity - 1]])
+    )
+    return coded.mean(1, keepdim=True) if grey else coded
+
+
+CORRUPTIONS: dict[str, Callable[[Tensor, int, torch.Generator], Tensor]] = {
+    "noise": _noise, "blur": _blur, "brightness": _brightness, "contrast": _contrast, "jpeg": _jpeg,
+}  # fmt: skip
+
+
+def corrupted(pictures: Pictures, kind: str, severity: int) -> Pictures:
+    """The pictures with a corruption of `CORRUPTIONS` at severity 1 to 3, the same each time."""
+    generator = torch.Generator().manual_seed(severity)
+    parts: list[Tensor] = []
+    for start in range(0, len(pictures), BATCH):
+        x = pictures.images[start : start + BATCH].permute(0, 3, 1, 2).float() / 255
+        changed = CORRUPTIONS[kind](x, severity, generator).clamp(0, 1)
+        parts.append((changed * 255).round().to(torch.uint8).permute(0, 2, 3, 1))
+    return replace(pictures, images=torch.cat(parts))
+
+
+def _kornia(part: str) -> Any:
+    return import_module(f"kornia.{part}")

@@ -1,0 +1,41 @@
+"""Which weights stay as they are in fine-tuning, and which batch norms keep their statistics."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from inceptionlab.building import InceptionNetwork
+from inceptionlab.errors import SpecError, nearest
+from inceptionlab.layers.checkpoint import BATCH_NORMS
+from inceptionlab.training.recipe import Recipe
+from inceptionlab.tree import matches
+
+
+def frozen_nodes(network: InceptionNetwork, freeze: str) -> list[str]:
+    """The top-level nodes whose weights stay: of "trunk", of "early", or those that a pattern matches.
+
+    Raises `SpecError` for a pattern that matches none.
+    """
+    spec = network.spec
+    trunk = [name for name, _ in (*spec.stem.children, *spec.body.children)]
+    if not freeze:
+        return []
+    if freeze in ("trunk", "early"):
+        return trunk if freeze == "trunk" else trunk[: len(trunk) // 2]
+    names = [name for name in network.trunk if matches(freeze, name)]
+    if not names:
+        raise SpecError(
+            f"freeze = {freeze!r} is no node of {spec.title}; {nearest(freeze, ['trunk', 'early', *trunk])}"
+        )
+    return names
+
+
+def freeze(network: InceptionNetwork, recipe: Recipe) -> list[nn.Module]:
+    """Fix the weights that the recipe freezes; gives the batch norms that must stay in evaluation mode."""
+    nodes = [network.get_submodule(name) for name in frozen_nodes(network, recipe.freeze)]
+    for node in nodes:
+        node.requires_grad_(False)
+    if not any(p.requires_grad for p in network.parameters()):
+        raise SpecError(f"freeze = {recipe.freeze!r} leaves no weight of {network.spec.title} to train")
+    where = {"train": [], "frozen": nodes, "all": [network]}[recipe.statistics]
+    return [module for node in where for module in node.modules() if isinstance(module, BATCH_NORMS)]

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from inceptionlab import SpecError, build, create_model
+from inceptionlab.cli import main
+from inceptionlab.data.sources import digits
+from inceptionlab.data.store import DataSet
+from inceptionlab.training import files
+from inceptionlab.training.files import save_weights
+from inceptionlab.training.freezing import freeze, frozen_nodes
+from inceptionlab.training.optimizers import make_optimizer
+from inceptionlab.training.recipe import Recipe, load_recipe, recipe_names
+from inceptionlab.training.run import Machine, read_metrics, train
+from tests.training.test_run import QUIET, RECIPE, SETUP, TINY
+
+
+def test_what_is_frozen_stays_and_the_rest_moves(tmp_path):
+    setup = replace(SETUP, recipe=replace(RECIPE, freeze="trunk", statistics="frozen", epochs=1, ema=0.0))
+    torch.manual_seed(SETUP.seed)
+    before = build(TINY).state_dict()
+    train(setup, tmp_path, Machine("cpu"), QUIET, digits())
+    after = files.load_weights(tmp_path / "model.safetensors")
+    moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    assert moved == {"fc.linear.weight", "fc.linear.bias"}
+
+
+def test_nodes_and_norms_that_stay():
+    network = build(TINY)
+    assert frozen_nodes(network, "trunk") == ["conv", "block"]
+    assert frozen_nodes(network, "early") == ["conv"]
+    assert frozen_nodes(network, "bl*") == ["block"]
+    with pytest.raises(SpecError, match="is no node of tiny; did you mean 'block'"):
+        frozen_nodes(network, "blok")
+    assert len(freeze(build(TINY), Recipe(freeze="early", statistics="frozen"))) == 1
+    assert len(freeze(build(TINY), Recipe(statistics="all"))) == 3
+    assert freeze(build(TINY), Recipe(freeze="early")) == []
+    with pytest.raises(SpecError, match="leaves no weight"):
+        freeze(build(TINY), Recipe(freeze="*"))
+
+
+def test_the_head_may_learn_at_another_rate():
+    groups = make_optimizer(build(TINY), Recipe(head_lr=10.0)).param_groups
+    assert [(g["factor"], g["weight_decay"] > 0, len(g["params"])) for g in groups] == [
+        (1.0, True, 3), (1.0, False, 6), (10.0, True, 1), (10.0, False, 1),
+    ]  # fmt: skip
+
+
+def test_training_begins_with_the_weights_of_a_file(tmp_path):
+    torch.manual_seed(5)
+    source = build(TINY)
+    save_weights(tmp_path / "w.safetensors", source.state_dict(), {})
+    recipe = replace(RECIPE, lr=1e-12, warmup=0.0, epochs=1, ema=0.0, statistics="all")
+    setup = replace(SETUP, recipe=recipe, weights=str(tmp_path / "w.safetensors"))
+    said = []
+    train(setup, tmp_path / "run", Machine("cpu"), replace(QUIET, say=said.append), digits())
+    after = files.load_weights(tmp_path / "run" / "model.safetensors")
+    torch.testing.assert_close(after["fc.linear.weight"], source.state_dict()["fc.linear.weight"])
+    assert said[0].startswith("InceptionLab: ")
+    assert setup.key != SETUP.key
+
+
+def test_the_command_fine_tunes_for_other_classes(tmp_path, capsys):
+    name, file = "small_fast | widen(0.25)", str(tmp_path / "w.safetensors")
+    save_weights(tmp_path / "w.safetensors", create_model(name, 100, in_channels=1).state_dict(), {})
+    main(["train", "--model", name, "--data", "digits", "--weights", file, "--limit-train", "200", "--limit-test", "50",
+          "--epochs", "1", "--device", "cpu", "--set", "freeze=trunk", "--out", str(tmp_path / "run")])  # fmt: skip
+    assert "new fc" in capsys.readouterr().err
+    assert len(read_metrics(tmp_path / "run")) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--model", "small_fast", "--data", "digits", "--weights", str(tmp_path / "none.pth")])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_loads_and_fits_a_screen(name):
+    from importlib.resources import files as resources
+
+    recipe = load_recipe(name)
+    text = (resources("inceptionlab") / "recipes" / f"{name}.toml").read_text()
+    assert len(text.splitlines()) <= 40
+    assert "# Command: inceptionlab train" in text
+    assert recipe.epochs > 0
+
+
+def test_small_pictures_first(tmp_path):
+    sizes = []
+    network = build(TINY)
+    network.conv.register_forward_hook(lambda _, args, __: sizes.append(args[0].shape[2]) if network.training else None)
+    from inceptionlab.training.loop import Trainer
+    from inceptionlab.training.run import divided, make_fabric
+
+    fabric, _ = make_fabric("cpu", "fp32")
+    setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))
+    data: DataSet = digits()
+    trainer = Trainer(network, setup.recipe, fabric, tmp_path, 0, QUIET)
+    trainer.prepare()
+    trainer.fit(*divided(data, setup))
+    assert sizes == sorted(sizes)
+    assert sizes.count(16) == sizes.count(32) > 0
