@@ -33,6 +33,8 @@ LAYERS = [
     ["evaluation.report", "evaluation.views", "evaluation.calibration", "evaluation.corruptions"],
     ["evaluation.data_report"],
     ["training"],
+    ["study.statistics", "study.design"],
+    ["study"],
     ["prediction"],
     ["cli"],
     ["__main__"],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from math import sqrt
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 Scheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"]
@@ -12,8 +14,11 @@ Scheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_
 _AUX_V3 = {"aux.conv1": 0.01, "aux.fc": 0.001}
 
 
-def initialise(module: nn.Module, scheme: Scheme = "kaiming", name: str = "") -> None:
+def initialise(module: nn.Module, scheme: Scheme = "kaiming", name: str = "", seed: int | None = None) -> None:
     """Draw the weights of every convolution and linear layer; norms start as the identity, biases at 0.
+
+    With a `seed`, the values of a layer follow from it and from the layer's address, in which what rules wrap around a
+    node does not count; so networks that share layers begin with the same values in them, whatever else they have.
 
     - "kaiming": He's normal by fan-in for convolutions, which keeps the variance through branches of any width also
       without batch norm, and N(0, 0.01) for linear layers;
@@ -28,9 +33,17 @@ def initialise(module: nn.Module, scheme: Scheme = "kaiming", name: str = "") ->
     if getattr(module, "keeps_own_weights", False):
         return
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+        if seed is not None:
+            torch.manual_seed(_seed_of(seed, name))
         _draw(module, scheme, name)
     for child_name, child in module.named_children():
-        initialise(child, scheme, f"{name}.{child_name}" if name else child_name)
+        initialise(child, scheme, f"{name}.{child_name}" if name else child_name, seed)
+
+
+def _seed_of(seed: int, name: str) -> int:
+    """A seed for a layer: wrapped nodes are called "block" and "body", which the same nodes without rules are not."""
+    plain = ".".join(part for part in name.split(".") if part not in ("block", "body"))
+    return int.from_bytes(sha256(f"{seed} {plain}".encode()).digest()[:7], "big")
 
 
 def _draw(layer: nn.Conv1d | nn.Conv2d | nn.Linear, scheme: Scheme, name: str) -> None:

@@ -78,6 +78,18 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
             "inceptionlab predict v3.safetensors cat.jpg",
         ),
     ),
+    "study plan": (
+        "The runs of a study, how their networks differ, and about how long they take.",
+        ("inceptionlab study plan studies/residual_cbam.toml",),
+    ),
+    "study run": (
+        "Train what a study still misses, then write its report; stopped or killed, it goes on where it was.",
+        ("inceptionlab study run studies/residual_cbam.toml --out runs/residual_cbam",),
+    ),
+    "study report": (
+        "The report of a study from the runs that are finished.",
+        ("inceptionlab study report runs/residual_cbam",),
+    ),
     "import-weights": (
         "A checkpoint of another library, turned into ours.",
         (
@@ -106,11 +118,14 @@ def _app() -> App:
         version=lambda: version("inceptionlab"),
         result_action="return_value",
     )
+    study = App(name="study", help="Ablation studies: plan, run, report.", help_format="plaintext")
+    app.command(study)
     for name, (words, examples) in COMMANDS.items():
         lines = "\n".join(["Examples:", *(f"  {example}" for example in examples)])
-        module = name.replace("-", "_")
-        place = f"inceptionlab.cli.{module}:{module.replace('list', 'list_')}"
-        app.command(place, name=name, help=words, help_epilogue=lines)
+        group, _, command = name.rpartition(" ")
+        module = (group or command).replace("-", "_")
+        place = f"inceptionlab.cli.{module}:{command.replace('-', '_').replace('list', 'list_')}"
+        (study if group else app).command(place, name=command, help=words, help_epilogue=lines)
     return app
 
 

@@ -139,7 +139,7 @@ def _overridden(recipe: Recipe, options: Options) -> Recipe:
 def _go(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
     from inceptionlab.training import run
 
-    asked = _StopSignal()
+    asked = StopSignal()
     with asked:
         listeners, close = _listeners(setup, asked)
         try:
@@ -167,7 +167,7 @@ def _print_score(score: Score, folder: Path) -> None:
     print(folder)
 
 
-class _StopSignal:
+class StopSignal:
     """Within the block, Ctrl-C and SIGTERM ask training to stop after the step under way; a second one is not held."""
 
     def __init__(self) -> None:
@@ -175,6 +175,7 @@ class _StopSignal:
         self.before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
+        """Whether a signal came."""
         return self.asked
 
     def __enter__(self) -> None:
@@ -191,7 +192,7 @@ class _StopSignal:
         self.asked = True
 
 
-def _listeners(setup: Setup, stop: _StopSignal) -> tuple[Any, Any]:
+def _listeners(setup: Setup, stop: StopSignal) -> tuple[Any, Any]:
     """Listeners that draw a progress bar on a terminal, and print a line an epoch everywhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

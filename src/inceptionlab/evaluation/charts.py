@@ -11,7 +11,7 @@ import numpy as np
 GREY, BLUE, ORANGE = "#8492a6", "#3b82f6", "#f59e0b"
 
 
-def _svg(width: float, height: float, columns: int, draw: Callable[[Any], None]) -> str:
+def figure_svg(width: float, height: float, columns: int, draw: Callable[[Any], None]) -> str:
     """The SVG of a figure that `draw` fills (an array of axes)."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ def curves(metrics: list[dict[str, Any]]) -> str:
         axes[2].plot(epochs, [r["lr"] for r in metrics], color=ORANGE, marker=".")
         axes[2].set(title="learning rate at the end", xlabel="epoch", ylim=(0, None))
 
-    return _svg(10, 3, 3, plot)
+    return figure_svg(10, 3, 3, plot)
 
 
 def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> str:
@@ -64,7 +64,7 @@ def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> str:
                     j, i, count or "", ha="center", va="center", fontsize=8, color="white" if dark else "#334155"
                 )
 
-    return _svg(side, side, 1, plot)
+    return figure_svg(side, side, 1, plot)
 
 
 def reliability(rows: np.ndarray) -> str:
@@ -78,4 +78,4 @@ def reliability(rows: np.ndarray) -> str:
         axes[1].bar(used[:, 0], used[:, 2] / used[:, 2].sum(), width=0.05, color=ORANGE)
         axes[1].set(title="share of pictures", xlabel="confidence", xlim=(0, 1))
 
-    return _svg(8, 3, 2, plot)
+    return figure_svg(8, 3, 2, plot)

@@ -21,6 +21,7 @@ from inceptionlab.errors import RunError
 from inceptionlab.evaluation.logits import logits_of
 from inceptionlab.evaluation.metrics import Score, score
 from inceptionlab.evaluation.report import Results, curves_svg, report_html
+from inceptionlab.initialise import initialise
 from inceptionlab.network import Network
 from inceptionlab.text import digest, dumps, loads
 from inceptionlab.training import files
@@ -84,6 +85,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
     torch.manual_seed(setup.seed)
     network = build(setup.spec)
+    initialise(network, seed=setup.seed)
     if setup.weights and not any((folder / "state").glob("*.pt")):
         listeners.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"

@@ -1,0 +1,155 @@
+"""A study as one value: a base, factors with levels, seeds; and the runs that it asks for."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from inceptionlab.data.folder import find_pictures
+from inceptionlab.data.sources import NAMES
+from inceptionlab.errors import SpecError, nearest
+from inceptionlab.network import Network
+from inceptionlab.training.recipe import Recipe, load_recipe, override
+from inceptionlab.training.run import Setup, default_recipe
+from inceptionlab.zoo.configure import configured
+
+Design = Literal["full", "one"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One setting of a factor: rules behind the base's name, fields of the recipe, or another base."""
+
+    rules: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A base network, factors whose first level is the reference, seeds, and the budget.
+
+    `design` is "full" (every combination) or "one" (the reference, and each other level alone). `worth` is the smallest
+    difference of accuracy worth having (0.01: one point).
+    """
+
+    name: str
+    model: str
+    data: str
+    factors: Mapping[str, Mapping[str, Level]]
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    design: Design = "full"
+    recipe: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    input_size: int = 32
+    channels: int = 3
+    classes: int = 10
+    limit_train: int | None = None
+    limit_test: int | None = None
+    worth: float = 0.0
+
+    def cells(self) -> list[dict[str, str]]:
+        """The combinations of levels that the design asks for, the reference first."""
+        names = list(self.factors)
+        reference = {name: next(iter(levels)) for name, levels in self.factors.items()}
+        if self.design == "one":
+            others = [reference | {name: level} for name in names for level in list(self.factors[name])[1:]]
+            return [reference, *others]
+        return [dict(zip(names, levels, strict=True)) for levels in product(*self.factors.values())]
+
+    def spec(self, cell: Mapping[str, str]) -> Network:
+        """The network of a cell."""
+        levels = [self.factors[name][level] for name, level in cell.items()]
+        model = next((level.model for level in levels if level.model), self.model)
+        text = " | ".join([model, *(level.rules for level in levels if level.rules)])
+        return configured(text, self.classes, self.channels, self.input_size)
+
+    def setup(self, cell: Mapping[str, str], seed: int) -> Setup:
+        """The run of a cell with a seed."""
+        recipe: Recipe = override(load_recipe(self.recipe or default_recipe(self.data)), self.settings)
+        for name, level in cell.items():
+            recipe = override(recipe, self.factors[name][level].settings)
+        return Setup(self.spec(cell), recipe, self.data, seed, self.limit_train, self.limit_test)
+
+
+def label(cell: Mapping[str, str]) -> str:
+    """A cell in words."""
+    return ", ".join(f"{name}={level}" for name, level in cell.items())
+
+
+def load_study(path: Path) -> Study:
+    """A study from TOML. Raises `SpecError` for what is missing, unknown or means nothing."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"the study {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"the study {path} is not TOML: {error}") from None
+    names = [entry.name for entry in fields(Study)]
+    for name in values:
+        if name not in names:
+            raise SpecError(f"{path}: a study has no field {name!r}; {nearest(name, names)}")
+    missing = [name for name in ("model", "data", "factors") if not values.get(name)]
+    if missing:
+        raise SpecError(f"{path} says nothing of {', '.join(missing)}")
+    factors = {name: _levels(path, name, levels) for name, levels in values["factors"].items()}
+    known: dict[str, Any] = {
+        **_facts_of(str(values["data"])),
+        **values,
+        "name": values.get("name", path.stem),
+        "factors": factors,
+    }
+    known["seeds"] = tuple(values.get("seeds", (0, 1, 2, 3, 4)))
+    known["settings"] = _texts(values.get("settings", {}))
+    study = Study(**known)
+    _check(path, study)
+    return study
+
+
+def _facts_of(data: str) -> dict[str, int]:
+    """What is known of a data set before it is read: the side, the channels and the classes of its pictures."""
+    if data in NAMES:
+        grey, small = data in ("digits", "mnist", "fashion_mnist"), data in ("mnist", "fashion_mnist")
+        return {
+            "input_size": 28 if small else 32,
+            "channels": 1 if grey else 3,
+            "classes": 100 if "100" in data else 10,
+        }
+    folder = Path(data) / "train"
+    found = find_pictures(folder if folder.is_dir() else Path(data))[0] if Path(data).is_dir() else ("", "")
+    return {"input_size": 128, "classes": len(found)}
+
+
+def _levels(path: Path, factor: str, levels: Any) -> dict[str, Level]:
+    if not isinstance(levels, dict) or len(cast(dict[str, Any], levels)) < 2:
+        raise SpecError(f"{path}: the factor {factor} needs at least two levels, the first being the reference")
+    found: dict[str, Level] = {}
+    for name, value in cast(dict[str, Any], levels).items():
+        if isinstance(value, str):
+            found[name] = Level(value)
+        elif isinstance(value, dict):
+            table = cast(dict[str, Any], value)
+            found[name] = Level(table.get("rules", ""), _texts(table.get("settings", {})), table.get("model", ""))
+        else:
+            raise SpecError(f"{path}: level {name} of {factor} is {value!r}; write rules as text, or a table")
+    return found
+
+
+def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Values as the command line writes them."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
+
+
+def _check(path: Path, study: Study) -> None:
+    if study.design not in ("full", "one"):
+        raise SpecError(f"{path}: design = {study.design!r}; {nearest(str(study.design), ('full', 'one'))}")
+    if not study.seeds or len(set(study.seeds)) != len(study.seeds):
+        raise SpecError(f"{path}: seeds = {list(study.seeds)}; give at least one, each once")
+    if study.data not in NAMES and not Path(study.data).is_dir():
+        raise SpecError(f"{path}: data = {study.data!r} is no folder; {nearest(study.data, NAMES)}")
+    for cell in study.cells():
+        study.setup(cell, 0)

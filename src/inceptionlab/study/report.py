@@ -1,0 +1,165 @@
+"""The report of a study: verdicts first, then effects with intervals, cells with their costs, and every run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from inceptionlab.evaluation.charts import BLUE, GREY, ORANGE, figure_svg
+from inceptionlab.study.results import Results
+from inceptionlab.study.statistics import Comparison
+from inceptionlab.training import files
+
+_STYLE = """
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1b1b1b; background: #fff } h1 { margin-bottom: .2rem } .soft { color: #667 }
+table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; text-align: left; white-space: nowrap }
+.scroll { overflow-x: auto } svg { max-width: 100%; height: auto } li { margin: .3rem 0 }
+@media (prefers-color-scheme: dark) { body { color: #eee; background: #16181c } .soft { color: #9ab } }
+"""
+
+
+def sentence(c: Comparison) -> str:
+    """A comparison in words, in points of accuracy."""
+    change = f"{100 * c.difference:+.2f} points (95 % interval {100 * c.low:+.2f} to {100 * c.high:+.2f})"
+    numbers = f"{change}, {c.n} pairs, p {c.p_corrected:.3g} after Holm"
+    what = f"{c.factor}: {c.b} against {c.a}"
+    if " x " in c.factor:
+        first, _, second = c.factor.partition(" x ")
+        what = f"{second} with {first}={c.b} against with {first}={c.a}"
+    ending = {
+        "better": "gains", "worse": "loses", "no difference worth having": "no difference worth having",
+        "undecided": "undecided",
+    }[c.verdict]  # fmt: skip
+    more = f"; about {c.more} more pairs would settle it" if c.more else ""
+    return f"{what}: {ending}, {numbers}{more}"
+
+
+def write_report(results: Results, out: Path) -> list[Path]:
+    """Write results.json, report.html, report.md, runs.csv and table.tex into a folder; gives their paths."""
+    contents = {
+        "results.json": json.dumps(_finite(results.as_record()), indent=1, ensure_ascii=False) + "\n",
+        "report.html": report_html(results), "report.md": report_markdown(results), "runs.csv": runs_csv(results),
+        "table.tex": table_latex(results),
+    }  # fmt: skip
+    for name, content in contents.items():
+        files.write(out / name, content)
+    return [out / name for name in contents]
+
+
+def _finite(value: Any) -> Any:
+    """Plain values with null for what JSON cannot say."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}  # type: ignore[misc]
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]  # type: ignore[misc]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def report_html(results: Results) -> str:
+    """One self-contained page."""
+    study = results.study
+    failed = [run for run in results.runs if run.error]
+    missing = [run for run in results.runs if run.record is None and not run.error]
+    state = f"{len(results.runs)} runs, {len(failed)} failed, {len(missing)} not run yet"
+    verdicts = "".join(f"<li>{escape(sentence(c))}</li>" for c in results.comparisons)
+    parts = [
+        f"<h1>{escape(study.name)}</h1><p class='soft'>{escape(study.model)} on {escape(study.data)}, seeds "
+        f"{', '.join(map(str, study.seeds))}; {state}</p>",
+        f"<h2>Verdicts</h2><ul>{verdicts}</ul>",
+        f"<h2>Effects</h2>{effects_svg(results.comparisons)}" if results.comparisons else "",
+        f"<h2>Accuracy and cost</h2>{costs_svg(results)}<div class='scroll'>{_cells(results)}</div>",
+        f"<h2>Runs</h2><div class='scroll'>{_runs(results)}</div>",
+    ]
+    head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    title = f"<title>{escape(study.name)}</title>"
+    return f"<!doctype html><html lang='en'>{head}{title}<style>{_STYLE}</style>{''.join(parts)}</html>"
+
+
+def effects_svg(comparisons: list[Comparison]) -> str:
+    """The differences in points with their intervals, one below the other."""
+
+    def plot(axes: Any) -> None:
+        for i, c in enumerate(reversed(comparisons)):
+            colour = {"better": BLUE, "worse": ORANGE}.get(c.verdict, GREY)
+            axes[0].plot([100 * c.low, 100 * c.high], [i, i], color=colour)
+            axes[0].plot([100 * c.difference], [i], "o", color=colour)
+        axes[0].axvline(0, color=GREY, linewidth=0.8)
+        names = [f"{c.factor}: {c.b}" for c in reversed(comparisons)]
+        axes[0].set(yticks=range(len(names)), yticklabels=names, xlabel="points of test accuracy")
+
+    return figure_svg(8, 1.2 + 0.45 * len(comparisons), 1, plot)
+
+
+def costs_svg(results: Results) -> str:
+    """Accuracy over multiply-adds; the cells that no other beats in both are filled."""
+
+    def plot(axes: Any) -> None:
+        for row in results.cells:
+            x, y = row["macs"] / 1e6, 100 * row["top1"]
+            axes[0].plot([x, x], [100 * row["low"], 100 * row["high"]], color=GREY)
+            axes[0].plot([x], [y], "o", color=BLUE, markerfacecolor=BLUE if row["pareto"] else "none")
+            axes[0].annotate(row["cell"], (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8, color=GREY)
+        axes[0].set(xlabel="million multiply-adds", ylabel="test accuracy, %")
+        axes[0].margins(x=0.25)
+
+    return figure_svg(8, 3.6, 1, plot)
+
+
+_HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "s", "Pareto")
+
+
+def _row(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["cell"], str(row["n"]), f"{100 * row['top1']:.2f}", f"{100 * row['low']:.2f} to {100 * row['high']:.2f}",
+        f"{row['params']:,}", f"{row['macs'] / 1e6:.1f}", f"{row['seconds']:.0f}", "yes" if row["pareto"] else "",
+    )  # fmt: skip
+
+
+def _cells(results: Results) -> str:
+    head = "".join(f"<th>{name}</th>" for name in _HEADS)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(v)}</td>" for v in _row(row)) + "</tr>" for row in results.cells)
+    return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _runs(results: Results) -> str:
+    rows: list[str] = []
+    for run in results.runs:
+        outcome = f"{100 * run.record['top1']:.2f} %" if run.record else escape(run.error or "not run yet")
+        link = f"<a href='runs/{run.folder.name}/report.html'>{run.folder.name}</a>" if run.record else run.folder.name
+        cell = escape(", ".join(f"{name}={level}" for name, level in run.cell.items()))
+        rows.append(f"<tr><td>{cell}</td><td>{run.seed}</td><td>{outcome}</td><td>{link}</td></tr>")
+    return f"<table><tr><th>cell</th><th>seed</th><th>top-1</th><th>run</th></tr>{''.join(rows)}</table>"
+
+
+def report_markdown(results: Results) -> str:
+    """The verdicts and the table of cells."""
+    lines = [f"# {results.study.name}", "", *(f"- {sentence(c)}" for c in results.comparisons), ""]
+    lines += ["| " + " | ".join(_HEADS) + " |", "|---" * len(_HEADS) + "|"]
+    lines += ["| " + " | ".join(_row(row)) + " |" for row in results.cells]
+    return "\n".join(lines) + "\n"
+
+
+def runs_csv(results: Results) -> str:
+    """One line a run."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\n")
+    factors = list(results.study.factors)
+    table.writerow([*factors, "seed", "top1", "loss", "ece", "error", "run"])
+    for run in results.runs:
+        record = run.record or {}
+        numbers = [record.get(name, "") for name in ("top1", "loss", "ece")]
+        table.writerow([*(run.cell[f] for f in factors), run.seed, *numbers, run.error, run.folder.name])
+    return buffer.getvalue()
+
+
+def table_latex(results: Results) -> str:
+    """The table of cells for a paper."""
+    rows = [" & ".join(value.replace("%", r"\%").replace("_", r"\_") for value in _row(row)) for row in results.cells]
+    head = " & ".join(name.replace("%", r"\%") for name in _HEADS)
+    body = " \\\\\n".join([head, *rows])
+    return f"\\begin{{tabular}}{{l{'r' * (len(_HEADS) - 1)}}}\n{body} \\\\\n\\end{{tabular}}\n"

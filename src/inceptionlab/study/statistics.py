@@ -1,0 +1,130 @@
+"""The statistics of comparisons: paired differences with intervals, tests, effect sizes, and a verdict in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from math import sqrt
+from typing import Any, Literal, cast
+
+import numpy as np
+from scipy import stats
+
+Verdict = Literal["better", "worse", "no difference worth having", "undecided"]
+LEVEL = 0.05
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Level `b` against level `a` of a factor on a metric, over paired runs.
+
+    `difference` is mean(b - a) with its 95 % interval by t; `p` is of the paired t test and `p_corrected` after Holm;
+    `wilcoxon` is the signed-rank test's; `effect` is the mean difference over its standard deviation (Cohen's d_z);
+    `more` is about how many more pairs would settle an undecided comparison, None where it is settled.
+    """
+
+    factor: str
+    a: str
+    b: str
+    metric: str
+    n: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_corrected: float
+    wilcoxon: float
+    effect: float
+    verdict: Verdict
+    more: int | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """The fields by name."""
+        return asdict(self)
+
+
+def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+    """(mean, low, high): the mean and its 95 % interval by the percentile bootstrap."""
+    array = np.asarray(values, float)
+    if len(array) < 2:
+        return float(array.mean()), float("nan"), float("nan")
+    picks = np.random.default_rng(seed).integers(0, len(array), (RESAMPLES, len(array)))
+    low, high = np.quantile(array[picks].mean(1), [0.025, 0.975])
+    return float(array.mean()), float(low), float(high)
+
+
+def compare(
+    factor: str, a: str, b: str, metric: str, pairs: Sequence[tuple[float, float]], worth: float = 0.0
+) -> Comparison:
+    """Compare paired values (of a, of b). A difference whose whole interval lies within ± `worth` is not worth having.
+
+    With fewer than two pairs, or no spread at all, there is no test: p is 1 unless every difference is the same and not
+    zero, which two or more pairs cannot show by chance alone in continuous metrics (p 0).
+    """
+    differences = np.array([after - before for before, after in pairs], float)
+    n, mean = len(differences), float(differences.mean())
+    spread = float(differences.std(ddof=1)) if n > 1 else 0.0
+    if spread == 0:
+        p = 0.0 if n > 1 and mean else 1.0
+        low = high = mean if n > 1 else float("nan")
+        effect = 0.0 if mean == 0 else float(np.sign(mean)) * float("inf")
+        rank = 1.0
+    else:
+        half = float(stats.t.ppf(1 - LEVEL / 2, n - 1)) * spread / sqrt(n)
+        low, high = mean - half, mean + half
+        p = float(cast(Any, stats.ttest_1samp(differences, 0.0)).pvalue)
+        rank = float(cast(Any, stats.wilcoxon(differences)).pvalue) if differences.any() else 1.0
+        effect = mean / spread
+    plain = Comparison(factor, a, b, metric, n, mean, low, high, p, p, rank, effect, "undecided")
+    return _judged(plain, worth, spread)
+
+
+def _judged(comparison: Comparison, worth: float, spread: float) -> Comparison:
+    """The comparison with a verdict by its corrected p."""
+    c = comparison
+    if c.n > 1 and c.p_corrected < LEVEL and not abs(c.difference) < worth:
+        return replace(c, verdict="better" if c.difference > 0 else "worse", more=None)
+    if worth and c.n > 1 and -worth < c.low and c.high < worth:
+        return replace(c, verdict="no difference worth having", more=None)
+    return replace(c, verdict="undecided", more=_more(c, worth, spread))
+
+
+def _more(c: Comparison, worth: float, spread: float) -> int | None:
+    """How many more pairs would give 80 % power for the difference seen, or for the one worth having."""
+    size = max(abs(c.difference), worth)
+    if spread == 0 or size == 0:
+        return None
+    needed = ((stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(0.8)) * spread / size) ** 2 + 2
+    return max(1, int(np.ceil(float(needed))) - c.n)
+
+
+def holm(comparisons: Sequence[Comparison], worth: float = 0.0) -> list[Comparison]:
+    """The comparisons with p corrected for their number (Holm 1979) and verdicts by the corrected ones."""
+    order = sorted(range(len(comparisons)), key=lambda i: comparisons[i].p)
+    corrected: dict[int, float] = {}
+    least = 0.0
+    for rank, i in enumerate(order):
+        least = max(least, min(1.0, (len(comparisons) - rank) * comparisons[i].p))
+        corrected[i] = least
+    found: list[Comparison] = []
+    for i, one in enumerate(comparisons):
+        spread = abs(one.difference / one.effect) if one.effect not in (0, float("inf"), float("-inf")) else 0.0
+        found.append(_judged(replace(one, p_corrected=corrected[i]), worth, spread))
+    return found
+
+
+def mcnemar(first_right: Sequence[bool], second_right: Sequence[bool]) -> tuple[int, int, float]:
+    """(only the first right, only the second right, exact two-sided p) of two classifiers on the same pictures."""
+    first, second = np.asarray(first_right, bool), np.asarray(second_right, bool)
+    b, c = int((first & ~second).sum()), int((second & ~first).sum())
+    p = 1.0 if b + c == 0 else float(cast(Any, stats.binomtest(b, b + c)).pvalue)
+    return b, c, p
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """The places of points (cost, gain) that no other point beats in both."""
+    return [
+        i for i, (cost, gain) in enumerate(points)
+        if not any((c <= cost and g >= gain) and (c, g) != (cost, gain) for c, g in points)
+    ]  # fmt: skip

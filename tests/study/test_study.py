@@ -1,0 +1,157 @@
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from inceptionlab import RunError, SpecError, build, get_spec
+from inceptionlab.cli import main
+from inceptionlab.initialise import initialise
+from inceptionlab.study.design import load_study
+from inceptionlab.study.results import gather
+from inceptionlab.study.running import run_study, runs_of
+from inceptionlab.training.run import Machine
+
+STUDY = """
+model = "small_fast | widen(0.25)"
+data = "digits"
+seeds = [0, 1]
+limit_train = 200
+limit_test = 60
+[settings]
+epochs = 2
+[factors.residual]
+off = ""
+on = "residual(1.0)"
+[factors.smoothing]
+none = ""
+some = { settings = { label_smoothing = 0.1 } }
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    return tmp_path / "tiny.toml"
+
+
+def test_designs(file):
+    study = load_study(file)
+    assert [tuple(cell.values()) for cell in study.cells()] == [
+        ("off", "none"), ("off", "some"), ("on", "none"), ("on", "some"),
+    ]  # fmt: skip
+    file.write_text('design = "one"\n' + STUDY)
+    assert len(load_study(file).cells()) == 3
+    assert study.setup(study.cells()[3], 1).recipe.label_smoothing == 0.1
+    assert "residual(1)" in study.setup(study.cells()[3], 1).spec.title
+
+
+def test_shared_layers_begin_alike_whatever_rules_add():
+    plain, changed = build(get_spec("small_fast")), build(get_spec("small_fast | residual(1.0) | attend(se)"))
+    for network in (plain, changed):
+        initialise(network, seed=3)
+    mine, theirs = plain.state_dict(), changed.state_dict()
+    assert torch.equal(mine["module2.one.conv.weight"], theirs["module2.body.block.one.conv.weight"])
+    assert torch.equal(mine["fc.linear.weight"], theirs["fc.linear.weight"])
+    initialise(changed, seed=4)
+    assert not torch.equal(mine["conv1.conv.weight"], changed.state_dict()["conv1.conv.weight"])
+
+
+def test_a_study_runs_reports_and_computes_only_what_is_missing(file, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(["study", "plan", str(file)])
+    assert "4 cells x 2 seeds = 8 runs" in capsys.readouterr().out
+    main(["study", "run", str(file), "--out", str(out), "--device", "cpu"])
+    printed = capsys.readouterr().out
+    assert "8 runs, 0 done before" in printed
+    assert "residual: on against off: " in printed
+    assert "smoothing with residual=on against with residual=off" in printed
+    record = json.loads((out / "results.json").read_text())
+    assert {c["factor"] for c in record["comparisons"]} == {"residual", "smoothing", "residual x smoothing"}
+    assert set(record["comparisons"][0]) >= {
+        "factor", "a", "b", "metric", "difference", "low", "high", "p", "p_corrected", "effect", "n", "verdict",
+    }  # fmt: skip
+    page = (out / "report.html").read_text()
+    assert page.index("Verdicts") < page.index("Effects") < page.index("Runs")
+    assert 'src="http' not in page
+    assert (out / "runs.csv").read_text().count("\n") == 9
+    assert r"\begin{tabular}" in (out / "table.tex").read_text()
+    assert (out / "report.md").read_text().startswith("# tiny")
+    main(["study", "run", str(file), "--out", str(out), "--device", "cpu"])
+    assert "8 runs, 8 done before" in capsys.readouterr().out
+    main(["study", "report", str(out)])
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "report.html")
+
+
+def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
+    file.write_text(
+        STUDY.replace("some = { settings = { label_smoothing = 0.1 } }", "some = { settings = { lr = 1e30 } }")
+    )
+    study = load_study(file)
+    runs = run_study(study, tmp_path / "out", Machine("cpu"), say=lambda _: None)
+    assert [bool(run.record) for run in runs] == [True, False, True, False] * 2
+    assert all("not a finite number" in run.error for run in runs if not run.record)
+    found = gather(study, tmp_path / "out")
+    assert [c.factor for c in found.comparisons] == []  # no cell of a level is whole for every seed
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from inceptionlab.study.design import load_study
+from inceptionlab.study.running import run_study
+from inceptionlab.training.run import Machine
+run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), Machine("cpu"), say=lambda text: print(text, flush=True))
+"""
+
+
+def test_a_killed_study_goes_on(file, tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(file), str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("3/8"):
+                process.send_signal(signal.SIGKILL)
+                break
+    study = load_study(file)
+    assert sum(run.record is not None for run in runs_of(study, tmp_path / "out")) >= 3
+    said = []
+    runs = run_study(study, tmp_path / "out", Machine("cpu"), say=said.append)
+    assert said[0].startswith("tiny: 8 runs, ")
+    assert "0 done before" not in said[0]
+    assert all(run.record for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("model =", "modle ="), "a study has no field 'modle'; did you mean 'model'"),
+        (('data = "digits"', 'data = "digit"'), "did you mean 'digits'"),
+        (("residual(1.0)", "residul(1.0)"), "'residul' is unknown"),
+        (('off = ""\n', ""), "needs at least two levels"),
+        (("[0, 1]", "[0, 0]"), "give at least one, each once"),
+        (("seeds", "design = 'half'\nseeds"), "design = 'half'"),
+        (("epochs = 2", "epoch = 2"), "a recipe has no field 'epoch'"),
+        (("limit_train = 200", "limit_train = "), "is not TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_study_is_said(file, change, words):
+    file.write_text(STUDY.replace(*change, 1))
+    with pytest.raises(SpecError, match=words.replace("(", r"\(")):
+        load_study(file)
+
+
+def test_nothing_to_report_is_said(file, tmp_path):
+    with pytest.raises(RunError, match="no run of the study is finished yet"):
+        gather(load_study(file), tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "report", str(tmp_path / "none")])
+    assert stop.value.code == 2
+
+
+def test_the_shipped_study_is_one():
+    from pathlib import Path
+
+    for path in sorted((Path(__file__).parents[2] / "studies").glob("*.toml")):
+        assert len(load_study(path).cells()) >= 2
