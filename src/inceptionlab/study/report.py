@@ -96,16 +96,16 @@ def effects_svg(comparisons: list[Comparison]) -> str:
 
 
 def costs_svg(results: Results) -> str:
-    """Accuracy over multiply-adds; the cells that no other beats in both are filled."""
+    """Accuracy over multiply-adds, by the numbers of the table; cells that no other beats in both are filled."""
 
     def plot(axes: Any) -> None:
-        for row in results.cells:
+        for number, row in enumerate(results.cells, 1):
             x, y = row["macs"] / 1e6, 100 * row["top1"]
             axes[0].plot([x, x], [100 * row["low"], 100 * row["high"]], color=GREY)
             axes[0].plot([x], [y], "o", color=BLUE, markerfacecolor=BLUE if row["pareto"] else "none")
-            axes[0].annotate(row["cell"], (x, y), xytext=(6, 4), textcoords="offset points", fontsize=8, color=GREY)
+            axes[0].annotate(str(number), (x, y), xytext=(5, 4), textcoords="offset points", color=GREY)
         axes[0].set(xlabel="million multiply-adds", ylabel="test accuracy, %")
-        axes[0].margins(x=0.25)
+        axes[0].margins(x=0.1)
 
     return figure_svg(8, 3.6, 1, plot)
 
@@ -121,8 +121,11 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _cells(results: Results) -> str:
-    head = "".join(f"<th>{name}</th>" for name in _HEADS)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(v)}</td>" for v in _row(row)) + "</tr>" for row in results.cells)
+    head = "".join(f"<th>{name}</th>" for name in ("", *_HEADS))
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in (str(number), *_row(row))) + "</tr>"
+        for number, row in enumerate(results.cells, 1)
+    )
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
