@@ -66,5 +66,11 @@ def _draw(layer: nn.Conv1d | nn.Conv2d | nn.Linear, scheme: Scheme, name: str) -
         nn.init.constant_(layer.bias, 0.2 if scheme == "xavier" else 0.0)
 
 
+@torch.no_grad()
 def _cut_normal(weight: Tensor, std: float) -> None:
-    nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std)
+    """Draw again what lies beyond two deviations; torch inverts the distribution, which takes ten times as long."""
+    values = weight.normal_(0.0, std).view(-1)
+    beyond = torch.nonzero(values.abs() > 2 * std)[:, 0]
+    while len(beyond):
+        values[beyond] = torch.empty(len(beyond), device=weight.device).normal_(0.0, std)
+        beyond = beyond[values[beyond].abs() > 2 * std]
