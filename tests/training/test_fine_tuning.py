@@ -7,6 +7,7 @@ from inceptionlab import SpecError, build, create_model
 from inceptionlab.cli import main
 from inceptionlab.data.sources import digits
 from inceptionlab.data.store import DataSet
+from inceptionlab.initialise import initialise
 from inceptionlab.training import files
 from inceptionlab.training.files import save_weights
 from inceptionlab.training.freezing import freeze, frozen_nodes
@@ -18,8 +19,9 @@ from tests.training.test_run import QUIET, RECIPE, SETUP, TINY
 
 def test_what_is_frozen_stays_and_the_rest_moves(tmp_path):
     setup = replace(SETUP, recipe=replace(RECIPE, freeze="trunk", statistics="frozen", epochs=1, ema=0.0))
-    torch.manual_seed(SETUP.seed)
-    before = build(TINY).state_dict()
+    network = build(TINY)
+    initialise(network, seed=SETUP.seed)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
     train(setup, tmp_path, Machine("cpu"), QUIET, digits())
     after = files.load_weights(tmp_path / "model.safetensors")
     moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
