@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from math import exp
+from typing import Any, cast
 
 from jaxtyping import Float, Int64
-from scipy.optimize import minimize_scalar
+from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,5 +20,5 @@ def fitted_temperature(logits: Float[Tensor, "n classes"], labels: Int64[Tensor,
     def loss(log_t: float) -> float:
         return F.cross_entropy(logits / exp(log_t), labels).item()
 
-    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
+    found: Any = cast(Any, optimize).minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
     return exp(float(found.x))
