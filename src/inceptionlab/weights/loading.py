@@ -64,7 +64,10 @@ def load_weights(
     if not re.match(scheme.member, model.spec.name):
         raise DataError(f"{file} holds {scheme.names} as {scheme.source} names it, which is not {model.spec.name}")
     own = cast(dict[str, Tensor], model.state_dict())
-    state, spec_input = _in_our_names(model, scheme, theirs, file), model.spec.input
+    pairs = scheme.pairs(theirs, own)
+    unknown = [key for key in theirs if key not in pairs and not key.endswith("num_batches_tracked")]
+    _refuse_unknown(unknown, scheme, model, pairs, file)
+    state, spec_input = {ours: theirs[key] for key, ours in pairs.items()}, model.spec.input
     taken = source_input or scheme.input
     if taken is not None and fold_input:
         state, spec_input = folded(state, model.spec, taken)
@@ -79,7 +82,7 @@ def load_weights(
             raise DataError(f"{file} has nothing for {key!r} of {model.spec.title}")
     model.load_state_dict(fitting, strict=False)
     model.spec = replace(model.spec, input=spec_input)
-    dropped = (*_unknown(theirs, scheme, own), *refused)
+    dropped = (*unknown, *refused)
     return Account(scheme.source, tuple(fitting), dropped, tuple(new), spec_input)
 
 
@@ -88,21 +91,14 @@ def recognise(keys: dict[str, Tensor]) -> Scheme:
     return next((scheme for scheme in (*NAMED, *ORDERED) if scheme.recognises(keys)), OURS)
 
 
-def _in_our_names(
-    model: InceptionNetwork, scheme: Scheme, theirs: dict[str, Tensor], file: Path | str
-) -> dict[str, Tensor]:
-    """Their tensors under our keys; heads that we have not are left out, anything else unknown is refused."""
-    own = cast(dict[str, Tensor], model.state_dict())
-    pairs = scheme.pairs(theirs, own)
-    for key in _unknown(theirs, scheme, own):
+def _refuse_unknown(
+    unknown: list[str], scheme: Scheme, model: InceptionNetwork, pairs: dict[str, str], file: Path | str
+) -> None:
+    """Heads that we have not may be left out; anything else unknown is refused."""
+    for key in unknown:
         if not re.search(scheme.aux, key) and not re.search(CLASSIFIER, key) and isinstance(scheme, Named):
-            raise DataError(f"{file}: {key!r} has no place in {model.spec.title}; {nearest(key, pairs or own)}")
-    return {ours: theirs[key] for key, ours in pairs.items()}
-
-
-def _unknown(theirs: dict[str, Tensor], scheme: Scheme, own: dict[str, Tensor]) -> list[str]:
-    pairs = scheme.pairs(theirs, own)
-    return [key for key in theirs if key not in pairs and not key.endswith("num_batches_tracked")]
+            known = pairs or cast(dict[str, Tensor], model.state_dict())
+            raise DataError(f"{file}: {key!r} has no place in {model.spec.title}; {nearest(key, known)}")
 
 
 def _fitting(
