@@ -41,8 +41,11 @@ def initialise(module: nn.Module, scheme: Scheme = "kaiming", name: str = "", se
 
 
 def _seed_of(seed: int, name: str) -> int:
-    """A seed for a layer: wrapped nodes are called "block" and "body", which the same nodes without rules are not."""
-    plain = ".".join(part for part in name.split(".") if part not in ("block", "body"))
+    """A seed for a layer: wrapped nodes are called "block" and "body", which the same nodes without rules are not;
+    those that are checkpointed stand in a wrapper too.
+    """
+    wrappers = ("block", "body", "_checkpoint_wrapped_module")
+    plain = ".".join(part for part in name.split(".") if part not in wrappers)
     return int.from_bytes(sha256(f"{seed} {plain}".encode()).digest()[:7], "big")
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from inceptionlab.training.run import read_metrics
+from inceptionlab.training.log import read_metrics
 
 ARGUMENTS = ["train", "--model", "inception_net | small_stem(32) | widen(0.25)", "--data", "digits", "--device", "cpu",
              "--limit-train", "400", "--limit-test", "100", "--epochs", "2", "--precision", "fp32", "--set", "clip=1.0",

@@ -11,9 +11,10 @@ from inceptionlab.initialise import initialise
 from inceptionlab.training import files
 from inceptionlab.training.files import save_weights
 from inceptionlab.training.freezing import freeze, frozen_nodes
+from inceptionlab.training.log import read_metrics
 from inceptionlab.training.optimizers import make_optimizer
 from inceptionlab.training.recipe import Recipe, load_recipe, recipe_names
-from inceptionlab.training.run import Machine, read_metrics, train
+from inceptionlab.training.run import Machine, train
 from tests.training.test_run import QUIET, RECIPE, SETUP, TINY
 
 

@@ -17,6 +17,7 @@ from inceptionlab.data.store import DataSet, Pictures
 from inceptionlab.network import Input, Network
 from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
 from inceptionlab.training import files, loop
+from inceptionlab.training.log import read_metrics
 from inceptionlab.training.loop import Listeners
 from inceptionlab.training.recipe import Recipe
 from inceptionlab.training.run import (
@@ -25,7 +26,6 @@ from inceptionlab.training.run import (
     claim,
     divided,
     make_fabric,
-    read_metrics,
     read_setup,
     to_toml,
     train,
@@ -150,6 +150,7 @@ torch.set_num_threads(1)
 from inceptionlab.training import loop
 loop.SECONDS_BETWEEN_STATES = 0.05
 loop.SHARE_OF_SAVING = 1.0
+from inceptionlab.training.log import read_metrics
 from inceptionlab.training.loop import Listeners
 from inceptionlab.training.run import Machine, train
 from tests.training.test_run import SETUP
@@ -218,6 +219,32 @@ def test_mixed_precision_trains(tmp_path, data):
     setup = replace(SETUP, recipe=replace(RECIPE, precision="bf16", epochs=1))
     train(setup, tmp_path, Machine("cpu"), QUIET, data)
     assert json.loads((tmp_path / "environment.json").read_text())["precision"] == "bf16"
+
+
+@pytest.mark.parametrize("options", [{"checkpoint": "block*"}, {"siblings": True}], ids=str)
+def test_how_it_runs_does_not_change_what_is_computed(finished, tmp_path, data, options):
+    train(SETUP, tmp_path / "run", Machine("cpu", **options), QUIET, data)
+    for one, two in zip(curve(finished[0]), curve(tmp_path / "run"), strict=True):
+        assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-5)
+    assert weights(finished[0]).keys() == weights(tmp_path / "run").keys()
+
+
+def test_compiled_training_runs_the_compiled_function(tmp_path, data, monkeypatch):
+    called = []
+
+    def compiled(function, mode):
+        return lambda x: called.append(mode) or function(x)
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    setup = replace(SETUP, recipe=replace(RECIPE, epochs=1))
+    train(setup, tmp_path / "run", Machine("cpu", compile="reduce-overhead"), QUIET, data)
+    assert set(called) == {"reduce-overhead"}
+    assert len(called) == 5  # 270 pictures in batches of 64
+
+
+def test_synchronised_norms_are_for_gpus(tmp_path, data):
+    with pytest.raises(RunError, match="works on GPUs only"):
+        train(replace(SETUP, recipe=replace(RECIPE, sync_norm=True)), tmp_path / "run", Machine("cpu"), QUIET, data)
 
 
 def test_what_cannot_run_is_said():

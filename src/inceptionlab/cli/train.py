@@ -57,6 +57,13 @@ class Options:
     """Folder in which named data sets are looked for, and downloaded to."""
     tensorboard: bool = False
     """Write a TensorBoard log too."""
+    checkpoint: str = ""
+    """Nodes whose activations are computed again in the backward pass, for less memory ("inception*", "*")."""
+    siblings: bool = False
+    """Run 1x1 convolutions that read the same map as one: the same weights and numbers."""
+    compile: Literal["none", "default", "reduce-overhead", "max-autotune"] = "none"
+    """Mode of torch.compile: minutes before the first step on a CPU, less time a step; "reduce-overhead" records CUDA
+    graphs."""
 
 
 def train(
@@ -86,7 +93,8 @@ def train(
     from inceptionlab.training.run import Machine, read_setup
 
     chosen = options or Options()
-    machine = Machine(chosen.device, chosen.data_dir, chosen.tensorboard)
+    machine = Machine(chosen.device, chosen.data_dir, chosen.tensorboard, chosen.checkpoint, chosen.siblings,
+                      chosen.compile)  # fmt: skip
     if resume is not None:
         _go(read_setup(resume), resume, machine, None)
         return

@@ -5,7 +5,9 @@ Everything random is drawn from (seed, step), so that a run can go on from any s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,9 +16,13 @@ from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from inceptionlab.data.disk import DiskImages
 from inceptionlab.data.store import Pictures
 from inceptionlab.errors import DataError
 from inceptionlab.network import Input
+
+AHEAD = 2
+"""Batches that are read from disk ahead of the one in work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +76,30 @@ def train_batches(
 ) -> Iterator[tuple[UInt8[Tensor, "b h w c"], Int64[Tensor, " b"]]]:
     """The shuffled batches of an epoch in these sizes, from the batch `first` on."""
     order = torch.randperm(len(pictures), generator=step_generator(seed, -1 - epoch)).to(pictures.labels.device)
-    start = sum(sizes[:first])
-    for count in sizes[first:]:
-        index, start = order[start : start + count], start + count
-        yield pictures.images[index], pictures.labels[index]
+    return _taken(pictures, torch.split(order, sizes)[first:])
 
 
 def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of a set in its own order."""
-    for start in range(0, len(pictures), size):
-        yield pictures.images[start : start + size], pictures.labels[start : start + size]
+    return _taken(pictures, [slice(start, start + size) for start in range(0, len(pictures), size)])
+
+
+def _taken(pictures: Pictures, places: Sequence[Tensor | slice]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The pictures and labels at each of the places; from disk, the next ones are read while one is worked on."""
+    if not isinstance(pictures.images, DiskImages):
+        for place in places:
+            yield pictures.images[place], pictures.labels[place]
+        return
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(pictures.images.__getitem__, place) for place in places[:AHEAD])
+        for i, place in enumerate(places):
+            if i + AHEAD < len(places):
+                waiting.append(pool.submit(pictures.images.__getitem__, places[i + AHEAD]))
+            try:
+                yield waiting.popleft().result(), pictures.labels[place]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def augmented(

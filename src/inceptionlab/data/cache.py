@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,8 +29,7 @@ def remembered(files: list[Path], settings: object, read: Callable[[], Pictures]
     A file is known by its path, its size and the time of its last change. A cache that cannot be written or read is
     done without.
     """
-    facts: list[Any] = [FORMAT, settings, [_facts(path) for path in files]]
-    folder = cache_folder() / "arrays" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    folder = cache_folder() / "arrays" / key_of(files, settings)
     kept = _load(folder)
     if kept is not None:
         return kept
@@ -40,9 +38,14 @@ def remembered(files: list[Path], settings: object, read: Callable[[], Pictures]
     return pictures
 
 
-def _facts(path: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return str(path.resolve()), status.st_size, status.st_mtime_ns
+def key_of(files: list[Path], settings: object) -> str:
+    """A name for these files as they are now, read with these settings."""
+    names = [os.path.split(path) for path in files]
+    parents = {parent: os.path.realpath(parent) for parent in {parent for parent, _ in names}}
+    states = map(os.stat, files)
+    facts = [(f"{parents[parent]}/{name}", state.st_size, state.st_mtime_ns)
+             for (parent, name), state in zip(names, states, strict=True)]  # fmt: skip
+    return hashlib.sha256(json.dumps([FORMAT, settings, facts]).encode()).hexdigest()[:24]
 
 
 def _load(folder: Path) -> Pictures | None:
@@ -63,7 +66,7 @@ def _keep(folder: Path, pictures: Pictures) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = tempfile.mkdtemp(dir=folder.parent, prefix=".part-")
-        np.save(f"{partial}/images.npy", pictures.images.numpy(), allow_pickle=False)
+        np.save(f"{partial}/images.npy", pictures.images[:].numpy(), allow_pickle=False)
         np.save(f"{partial}/labels.npy", pictures.labels.numpy(), allow_pickle=False)
         facts = json.dumps({"classes": pictures.classes, "paths": pictures.paths})
         Path(partial, "facts.json").write_text(facts, encoding="utf-8")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from inceptionlab.data.cache import remembered
+from inceptionlab.data.cache import cache_folder, key_of, remembered
+from inceptionlab.data.disk import disk_images
 from inceptionlab.data.picture import SUFFIXES, decode, fitted
 from inceptionlab.data.progress import followed
 from inceptionlab.data.split import stratified
@@ -16,6 +19,8 @@ from inceptionlab.data.store import DataSet, Pictures
 from inceptionlab.errors import DataError
 from inceptionlab.network import Input
 
+EAGER = 4_000
+"""Pictures up to which a folder is decoded at once, so that what cannot be read is said before training."""
 MOST_BYTES = 8 << 30
 TEST_FRACTION = 0.2
 
@@ -58,17 +63,29 @@ def find_pictures(folder: Path) -> tuple[tuple[str, ...], list[Path], list[int]]
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        found = sorted(_walk(str(folder / name)))
         if not found:
             raise DataError(f"the class folder {folder / name} holds no picture ({', '.join(SUFFIXES)})")
-        files += found
+        files += map(Path, found)
         labels += [label] * len(found)
     return tuple(classes), files, labels
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """The picture files below a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                yield entry.path
+            elif entry.is_dir():
+                yield from _walk(entry.path)
 
 
 def _read(folder: Path, picture: Input) -> Pictures:
     classes, files, labels = find_pictures(folder)
     settings = [picture.height, picture.width, picture.channels, picture.crop, picture.interpolation, classes]
+    if len(files) > EAGER:
+        return _on_disk(classes, files, labels, picture, settings)
 
     def read() -> Pictures:
         return _decoded(folder, classes, files, labels, picture)
@@ -76,8 +93,35 @@ def _read(folder: Path, picture: Input) -> Pictures:
     return remembered(files, settings, read)
 
 
+def _on_disk(
+    classes: tuple[str, ...], files: list[Path], labels: list[int], picture: Input, settings: object
+) -> Pictures:
+    """The pictures of a large folder, decoded when they are needed."""
+    identity = key_of(files, settings)
+    size = (*stored_size(picture), picture.channels)
+
+    def decoded(number: int) -> np.ndarray:
+        return _pixels(files[number], picture)
+
+    images = disk_images(cache_folder() / "decoded" / identity, len(files), size, decoded, identity)
+    return Pictures(images, torch.tensor(labels), classes, tuple(map(str, files)))
+
+
+def stored_size(picture: Input) -> tuple[int, int]:
+    """(height, width) at which pictures are kept: that of the network's resize, so that training can crop."""
+    return round(picture.height / picture.crop), round(picture.width / picture.crop)
+
+
+def _pixels(file: Path, picture: Input) -> np.ndarray:
+    """The pixels `h w c` of a picture file at the size at which it is kept."""
+    size = stored_size(picture)
+    whole = decode(file, str(file), picture.channels, least=size)
+    pixels = np.asarray(fitted(whole, size, 1.0, picture.interpolation))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
 def _decoded(folder: Path, classes: tuple[str, ...], files: list[Path], labels: list[int], picture: Input) -> Pictures:
-    size = round(picture.height / picture.crop), round(picture.width / picture.crop)
+    size = stored_size(picture)
     need = len(files) * size[0] * size[1] * picture.channels
     if need > MOST_BYTES:
         raise DataError(
@@ -87,9 +131,7 @@ def _decoded(folder: Path, classes: tuple[str, ...], files: list[Path], labels: 
     images = np.empty((len(files), *size, picture.channels), np.uint8)
 
     def read(i: int) -> None:
-        whole = decode(files[i], str(files[i]), picture.channels)
-        pixels = np.asarray(fitted(whole, size, 1.0, picture.interpolation))
-        images[i] = pixels if pixels.ndim == 3 else pixels[..., None]
+        images[i] = _pixels(files[i], picture)
 
     with ThreadPoolExecutor() as pool:
         for _ in followed(pool.map(read, range(len(files))), f"reading {folder.name}", len(files)):

@@ -18,9 +18,12 @@ LARGEST = 100_000_000
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def decode(file: str | Path | IO[bytes], where: str, channels: int) -> Image.Image:
+def decode(
+    file: str | Path | IO[bytes], where: str, channels: int, least: tuple[int, int] | None = None
+) -> Image.Image:
     """The picture as RGB (3 channels) or grey (1), turned upright as its EXIF says.
 
+    A JPEG may be unpacked at a half, a quarter or an eighth of its size, if it stays twice as large as `least` asks.
     Raises `DataError`, naming `where`, for what cannot be read, is smaller than 4 pixels a side or too large.
     """
     try:
@@ -28,6 +31,8 @@ def decode(file: str | Path | IO[bytes], where: str, channels: int) -> Image.Ima
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(file) as picture:
                 _check_size(picture.size, where)
+                if least is not None:
+                    picture.draft(None, (2 * max(least), 2 * max(least)))
                 upright = ImageOps.exif_transpose(picture)
                 return upright.convert("RGB" if channels == 3 else "L")
     except FileNotFoundError:

@@ -10,14 +10,18 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from inceptionlab.data.disk import DiskImages
 from inceptionlab.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """`images` is `n h w c`, `labels` is `n`; `classes` names the labels. `paths` where they came from files."""
+    """`images` is `n h w c`, `labels` is `n`; `classes` names the labels. `paths` where they came from files.
 
-    images: UInt8[Tensor, "n h w c"]
+    The images of a large folder are on disk and are decoded when they are asked for; they index like a tensor.
+    """
+
+    images: UInt8[Tensor, "n h w c"] | DiskImages
     labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
     paths: tuple[str, ...] = ()
@@ -44,7 +48,8 @@ class Pictures:
     def subset(self, index: Int64[Tensor, " m"]) -> Pictures:
         """The pictures at `index`, in its order."""
         paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
-        return replace(self, images=self.images[index], labels=self.labels[index], paths=paths)
+        images = self.images.subset(index) if isinstance(self.images, DiskImages) else self.images[index]
+        return replace(self, images=images, labels=self.labels[index], paths=paths)
 
     def limited(self, count: int | None) -> Pictures:
         """The first `count` pictures of a fixed shuffle, so that every class takes part; all for None."""
@@ -61,7 +66,9 @@ class Pictures:
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that identify pictures and labels."""
-        content = hashlib.sha256(np.ascontiguousarray(self.images.cpu().numpy()).data)
+        kept = self.images
+        pixels = kept.digest() if isinstance(kept, DiskImages) else np.ascontiguousarray(kept.cpu().numpy()).data
+        content = hashlib.sha256(pixels)
         content.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         return content.hexdigest()[:16]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -25,20 +26,25 @@ class Chain(nn.Module):
         return x
 
 
+def one_by_one(node: nn.Module, x: Tensor) -> list[Tensor]:
+    """The outputs of the branches of a node, which all read `x`."""
+    return [branch(x) for branch in node.children()]
+
+
 class Concat(nn.Module):
     """Branches of one input, concatenated along the channels. `b c h w` to `b sum(d) h2 w2`.
 
-    In training each branch of a picture is dropped with probability `drop_path`.
+    In training each branch of a picture is dropped with probability `drop_path`. `run_` is how branches are run.
     """
 
     def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
         super().__init__()
         register(self, children)
-        self.drop_path = drop_path
+        self.drop_path, self.run_ = drop_path, one_by_one
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Run every branch on the same input."""
-        outputs = [child(x) for child in self.children()]
+        outputs = self.run_(self, x)
         if self.training and self.drop_path:
             outputs = [dropped(y, self.drop_path) for y in outputs]
         return torch.cat(outputs, dim=1)
@@ -50,17 +56,14 @@ class Sum(nn.Module):
     def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
         super().__init__()
         register(self, children)
-        self.drop_path = drop_path
+        self.drop_path, self.run_ = drop_path, one_by_one
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Add the outputs of the branches."""
-        total: Tensor | None = None
-        for child in self.children():
-            y = child(x)
-            y = dropped(y, self.drop_path) if self.training and self.drop_path else y
-            total = y if total is None else total + y
-        assert total is not None
-        return total
+        outputs = self.run_(self, x)
+        if self.training and self.drop_path:
+            outputs = [dropped(y, self.drop_path) for y in outputs]
+        return reduce(torch.add, outputs)
 
 
 class Product(nn.Module):
@@ -69,14 +72,11 @@ class Product(nn.Module):
     def __init__(self, children: Mapping[str, nn.Module]) -> None:
         super().__init__()
         register(self, children)
+        self.run_ = one_by_one
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Multiply the outputs of the branches."""
-        first, *others = self.children()
-        total = first(x)
-        for child in others:
-            total = total * child(x)
-        return total
+        return reduce(torch.mul, self.run_(self, x))
 
 
 class Split(nn.Module):

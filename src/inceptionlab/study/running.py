@@ -14,8 +14,9 @@ from inceptionlab.errors import InceptionLabError, RunError
 from inceptionlab.geometry import measure
 from inceptionlab.study.design import Study, label
 from inceptionlab.training import files
+from inceptionlab.training.log import read_metrics
 from inceptionlab.training.loop import Listeners
-from inceptionlab.training.run import Machine, Setup, read_metrics, train
+from inceptionlab.training.run import Machine, Setup, train
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from types import MethodType
+from typing import Any, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -26,11 +27,13 @@ from inceptionlab.network import Network
 from inceptionlab.text import digest, dumps, loads
 from inceptionlab.training import files
 from inceptionlab.training.environment import environment
+from inceptionlab.training.log import MetricsLog, read_metrics
 from inceptionlab.training.loop import Listeners, Trainer
 from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.recipe import Recipe, as_table, recipe_from
 from inceptionlab.weights.loading import load_weights
 
+Compile = Literal["none", "default", "reduce-overhead", "max-autotune"]
 FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -58,11 +61,19 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where a run runs: "auto", "cpu", "cuda" …; the folder of named data sets; a TensorBoard log if asked for."""
+    """Where and how a run runs, which changes its speed and memory but not what is computed (to rounding).
+
+    `device` is "auto", "cpu", "cuda" or "mps"; `data_dir` the folder of named data sets; `checkpoint` a pattern of
+    nodes whose activations are recomputed; `siblings` runs 1x1 convolutions of one input together; `compile` is the
+    mode of torch.compile ("reduce-overhead" records CUDA graphs).
+    """
 
     device: str = "auto"
     data_dir: Path | None = None
     tensorboard: bool = False
+    checkpoint: str = ""
+    siblings: bool = False
+    compile: Compile = "none"
 
 
 def default_recipe(data: str) -> str:
@@ -78,14 +89,19 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     finished run.
     """
     fabric, precision = make_fabric(machine.device, _precision(folder, setup.recipe))
+    if setup.recipe.sync_norm and fabric.device.type == "cpu":
+        raise RunError("sync_norm = true works on GPUs only; without it each process normalises its own pictures")
     if fabric.is_global_zero:
         claim(folder, setup)
     fabric.barrier()
     data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
     torch.manual_seed(setup.seed)
-    network = build(setup.spec)
+    network = build(setup.spec, checkpoint=machine.checkpoint or None, siblings=machine.siblings)
     initialise(network, seed=setup.seed)
+    if machine.compile != "none":
+        compiled: Any = torch.compile(network.forward_with_aux, mode=machine.compile)
+        network.forward_with_aux = MethodType(lambda _, x: compiled(x), network)  # Fabric asks for a method
     if setup.weights and not any((folder / "state").glob("*.pt")):
         listeners.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
@@ -219,48 +235,6 @@ def read_setup(folder: Path) -> Setup:
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise RunError(f"{folder} holds a configuration that cannot be read: {error}") from None
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The epochs of `metrics.jsonl`; a last line that was cut off is left out."""
-    path = folder / "metrics.jsonl"
-    records: list[dict[str, Any]] = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
-
-
-class MetricsLog:
-    """`metrics.jsonl`, one object an epoch, and TensorBoard's log where it is asked for."""
-
-    def __init__(self, folder: Path, tensorboard: bool) -> None:
-        self.folder = folder
-        self.writer = _tensorboard(folder) if tensorboard else None
-
-    def keep(self, epochs: int) -> None:
-        """Drop what a killed process noted after the state that training goes on from."""
-        records = [record for record in read_metrics(self.folder) if record["epoch"] <= epochs]
-        files.write(self.folder / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
-
-    def add(self, record: dict[str, Any]) -> None:
-        """Note an epoch."""
-        records = [*read_metrics(self.folder), record]
-        files.write(self.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
-        if self.writer is not None:
-            for name, value in record.items():
-                self.writer.add_scalar(name, value, record["epoch"])
-            self.writer.flush()
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise RunError("TensorBoard is not installed: pip install 'inceptionlab[tensorboard]'") from None
-    return SummaryWriter(str(folder / "tensorboard"))
 
 
 def _both(
