@@ -11,9 +11,11 @@ from inceptionlab.cli import main
 from inceptionlab.initialise import initialise
 from inceptionlab.study.design import load_study
 from inceptionlab.study.results import gather
-from inceptionlab.study.running import run_study, runs_of
+from inceptionlab.study.running import in_turn, run_study, runs_of
+from inceptionlab.training.loop import Listeners
 from inceptionlab.training.run import Machine
 
+HERE = in_turn(Machine("cpu"), Listeners(say=lambda _: None))
 STUDY = """
 model = "small_fast | widen(0.25)"
 data = "digits"
@@ -90,20 +92,23 @@ def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
         STUDY.replace("some = { settings = { label_smoothing = 0.1 } }", "some = { settings = { lr = 1e30 } }")
     )
     study = load_study(file)
-    runs = run_study(study, tmp_path / "out", Machine("cpu"), say=lambda _: None)
+    runs = run_study(study, tmp_path / "out", HERE, say=lambda _: None)
     assert [bool(run.record) for run in runs] == [True, False, True, False] * 2
     assert all("not a finite number" in run.error for run in runs if not run.record)
     found = gather(study, tmp_path / "out")
-    assert [c.factor for c in found.comparisons] == []  # no cell of a level is whole for every seed
+    assert [c.factor for c in found.comparisons] == ["residual"]  # on the cells of the level that did not fail
+    assert found.comparisons[0].n == 2
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
 from inceptionlab.study.design import load_study
-from inceptionlab.study.running import run_study
+from inceptionlab.study.running import in_turn, run_study
+from inceptionlab.training.loop import Listeners
 from inceptionlab.training.run import Machine
-run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), Machine("cpu"), say=lambda text: print(text, flush=True))
+say = lambda text: print(text, flush=True)
+run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), in_turn(Machine("cpu"), Listeners(say=say)), say)
 """
 
 
@@ -117,7 +122,7 @@ def test_a_killed_study_goes_on(file, tmp_path):
     study = load_study(file)
     assert sum(run.record is not None for run in runs_of(study, tmp_path / "out")) >= 3
     said = []
-    runs = run_study(study, tmp_path / "out", Machine("cpu"), say=said.append)
+    runs = run_study(study, tmp_path / "out", HERE, say=said.append)
     assert said[0].startswith("tiny: 8 runs, ")
     assert "0 done before" not in said[0]
     assert all(run.record for run in runs)
@@ -132,6 +137,8 @@ def test_a_killed_study_goes_on(file, tmp_path):
         (('off = ""\n', ""), "needs at least two levels"),
         (("[0, 1]", "[0, 0]"), "give at least one, each once"),
         (("seeds", "design = 'half'\nseeds"), "design = 'half'"),
+        (("seeds", "equal = 'width'\nseeds"), "equal = 'width'"),
+        (("seeds", "design = 'fraction'\nseeds"), "one in 2 of the cells of 2 factors"),
         (("epochs = 2", "epoch = 2"), "a recipe has no field 'epoch'"),
         (("limit_train = 200", "limit_train = "), "is not TOML"),
     ],

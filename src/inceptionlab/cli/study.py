@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from inceptionlab.cli.train import StopSignal
     from inceptionlab.study.design import Study
+    from inceptionlab.study.running import Engine, Run
     from inceptionlab.training.run import Setup
+
+LINES = 6
+"""Lines of a difference that the plan shows."""
 
 
 def plan(study: Path, *, json_: Annotated[bool, Parameter(name="--json")] = False) -> None:
@@ -25,22 +35,29 @@ def plan(study: Path, *, json_: Annotated[bool, Parameter(name="--json")] = Fals
         Print an array of objects, one a cell.
     """
     from inceptionlab.geometry import measure
-    from inceptionlab.study.design import label, load_study
+    from inceptionlab.study.design import aliases, label, load_study
+    from inceptionlab.text import diff
 
     loaded = load_study(study)
     rows: list[dict[str, Any]] = []
+    reference = loaded.spec(loaded.reference)
     for cell in loaded.cells():
         setup = loaded.setup(cell, loaded.seeds[0])
         measured = measure(setup.spec)
         seconds = _seconds_a_step(setup) * _steps(loaded, setup)
         rows.append({"cell": label(cell), "spec": setup.spec.title, "params": measured.params, "macs": measured.macs,
-                     "runs": len(loaded.seeds), "minutes": round(seconds * len(loaded.seeds) / 60, 1)})  # fmt: skip
+                     "runs": len(loaded.seeds), "minutes": round(seconds * len(loaded.seeds) / 60, 1),
+                     "diff": diff(reference, setup.spec)})  # fmt: skip
     if json_:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
+    if loaded.design == "fraction":
+        print(aliases(loaded))
     for row in rows:
         print(f"{row['cell']}\n  {row['spec']}   parameters {row['params']:,}   MACs {row['macs']:,}   "
               f"{row['runs']} runs, about {row['minutes']:.1f} min")  # fmt: skip
+        more = len(row["diff"]) - LINES
+        print("".join(f"    {line}\n" for line in row["diff"][:LINES]), end=f"    … {more} more\n" if more > 0 else "")
     total = sum(row["minutes"] for row in rows)
     print(
         f"{len(rows)} cells x {len(loaded.seeds)} seeds = {len(rows) * len(loaded.seeds)} runs, about {total:.0f} min"
@@ -73,7 +90,25 @@ def _steps(study: Study, setup: Setup) -> int:
     return int(pictures * (1 - setup.recipe.validation) / setup.recipe.batch_size * setup.recipe.epochs)
 
 
-def run(study: Path, *, out: Path, device: str = "auto", data_dir: Path | None = None) -> None:
+@dataclass(frozen=True)
+class Place:
+    """Where the runs are computed."""
+
+    on: Literal["here", "ray"] = "here"
+    """This machine, or a Ray cluster (extra `ray`) whose machines see the study's folder at the same path."""
+    workers: int = 1
+    """Processes of this machine that share its cores and GPUs."""
+    ray_address: str = "auto"
+    """The cluster: "auto" is the one started here (ray start), "local" one of this machine's own."""
+    gpus: float = 0.0
+    """GPUs a run on Ray, which may be a fraction (0.5: two runs share one)."""
+    device: str = "auto"
+    """"auto", "cpu", "cuda" or "mps"."""
+    data_dir: Path | None = None
+    """Folder in which named data sets are looked for."""
+
+
+def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name="*")] = None) -> None:
     """Train what a study still misses, then write its report. Stopped or killed, it goes on where it was.
 
     Parameters
@@ -82,24 +117,71 @@ def run(study: Path, *, out: Path, device: str = "auto", data_dir: Path | None =
         A study in TOML.
     out
         The folder of its runs and its report.
-    device
-        "auto", "cpu", "cuda" or "mps".
-    data_dir
-        Folder in which named data sets are looked for.
+    place
+        Where the runs are computed.
     """
     from inceptionlab.cli.train import StopSignal
     from inceptionlab.study.design import load_study
     from inceptionlab.study.running import run_study
     from inceptionlab.training.files import write
-    from inceptionlab.training.run import Machine
 
-    loaded = load_study(study)
+    loaded, chosen = load_study(study), place or Place()
     out.mkdir(parents=True, exist_ok=True)
     write(out / "study.toml", study.read_text(encoding="utf-8"))
     asked = StopSignal()
-    with asked:
-        run_study(loaded, out, Machine(device, data_dir), stop=asked)
+    with asked, _live(loaded, out) as say:
+        run_study(loaded, out.resolve(), _engine(chosen, asked, say), say)
     _report(loaded, out)
+
+
+def _engine(place: Place, stop: StopSignal, say: Callable[[str], None]) -> Engine:
+    from inceptionlab.errors import SpecError
+    from inceptionlab.study import engines
+    from inceptionlab.study.running import in_turn
+    from inceptionlab.training.loop import Listeners
+    from inceptionlab.training.run import Machine
+
+    if place.workers < 1 or place.gpus < 0:
+        raise SpecError(f"--workers {place.workers} --gpus {place.gpus:g}: give at least 1 worker and no negative GPUs")
+    machine = Machine(place.device, place.data_dir.resolve() if place.data_dir else None)
+    if place.on == "ray":
+        return engines.on_ray(machine, place.ray_address, place.gpus, stop)
+    if place.workers > 1:
+        return engines.in_processes(machine, place.workers, stop)
+    return in_turn(machine, Listeners(say=say, stop=stop))
+
+
+@contextmanager
+def _live(study: Study, out: Path) -> Generator[Callable[[str], None]]:
+    """A table of the runs under way, redrawn each second on a terminal; elsewhere lines alone. Gives what says them."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from inceptionlab.study.running import runs_of
+
+    console = Console(soft_wrap=True)
+    runs = runs_of(study, out.resolve())
+    if not console.is_terminal:
+        yield lambda text: print(text, flush=True)
+        return
+    with Live(get_renderable=lambda: _under_way(runs), console=console, refresh_per_second=1) as live:
+        yield lambda text: live.console.print(text, highlight=False)
+
+
+def _under_way(runs: list[Run]) -> Table:
+    from rich.table import Table
+
+    from inceptionlab.study.design import label
+    from inceptionlab.study.running import where_it_stands
+
+    done = sum((run.folder / "test.json").exists() for run in runs)
+    table = Table("cell", "seed", "epoch", "val top-1", title=f"{done} of {len(runs)} runs done", title_justify="left")
+    for run in runs:
+        ended = any((run.folder / name).exists() for name in ("test.json", "error.json"))
+        if run.folder.is_dir() and not ended:
+            epoch, top1 = where_it_stands(run) or (0, 0.0)
+            table.add_row(label(run.cell), str(run.seed), f"{epoch}/{run.setup.recipe.epochs}", f"{top1:.2%}")
+    return table
 
 
 def report(out: Path) -> None:

@@ -5,7 +5,17 @@ A rule has a name, composes with `|` (left first), and is written as text and re
 changes nothing is refused, so that no study compares a network with itself under another name.
 """
 
-from inceptionlab.rules.blocks import PLACES, Place, attend, drop_path, fuse, residual, without_branch
+from inceptionlab.rules.blocks import (
+    PLACES,
+    Place,
+    attend,
+    drop_path,
+    fuse,
+    rescale,
+    residual,
+    unreduced,
+    without_branch,
+)
 from inceptionlab.rules.convolutions import (
     activation,
     asymmetric,
@@ -23,7 +33,7 @@ from inceptionlab.rules.strides import output_stride
 from inceptionlab.rules.written import parse_rule
 
 __all__ = [
-    "Rule", "parse_rule", "without_branch", "factorize", "asymmetric", "residual", "attend", "fuse", "dilate",
-    "ghost", "separable", "norm", "activation", "widen", "drop_path", "dropout",
-    "aux_after", "output_stride", "small_stem", "replace", "Place", "PLACES",
+    "Rule", "parse_rule", "without_branch", "factorize", "asymmetric", "residual", "rescale", "unreduced", "attend",
+    "fuse", "dilate", "ghost", "separable", "norm", "activation", "widen", "drop_path", "dropout", "aux_after",
+    "output_stride", "small_stem", "replace", "Place", "PLACES",
 ]  # fmt: skip

@@ -46,6 +46,35 @@ def residual(scale: float = 1.0) -> Rule:
     return Rule(f"residual({scale:g})", outermost(step))
 
 
+def rescale(scale: float) -> Rule:
+    """Another scale of every residual that is there already (Inception-v4 paper, section 3.3: 0.1 to 0.3)."""
+
+    def step(_: str, node: Node) -> Node:
+        return replace(node, scale=scale) if isinstance(node, Residual) else node
+
+    return Rule(f"rescale({scale:g})", everywhere(step))
+
+
+def unreduced() -> Rule:
+    """The naive module: branches without the 1 x 1 convolutions that stand before their larger ones and after their
+    pool (GoogLeNet paper, figure 2a).
+    """
+
+    def step(_: str, node: Node) -> Node:
+        if not isinstance(node, Branches):
+            return node
+        return replace(node, children=tuple((name, _without_pointwise(child)) for name, child in node.children))
+
+    return Rule("unreduced", everywhere(step))
+
+
+def _without_pointwise(branch: Node) -> Node:
+    if not isinstance(branch, Seq):
+        return branch
+    left = tuple((n, c) for n, c in branch.children if not (isinstance(c, Conv) and c.kernel == c.stride == 1))
+    return sequence(left) if left else branch
+
+
 def attend(kind: Literal["cbam", "se", "eca"] = "cbam", where: Place = "fusion") -> Rule:
     """Attention after each "branch", after the "fusion" of branches, on the "residual" before it is scaled, after
     the "sum", or at the end of each "stage".

@@ -14,6 +14,8 @@ from inceptionlab.rules.rule import Rule
 RULES: dict[str, Callable[..., Rule]] = {
     "without_branch": blocks.without_branch,
     "residual": blocks.residual,
+    "rescale": blocks.rescale,
+    "unreduced": blocks.unreduced,
     "attend": blocks.attend,
     "fuse": blocks.fuse,
     "drop_path": blocks.drop_path,

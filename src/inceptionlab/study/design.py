@@ -5,19 +5,27 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from inceptionlab.data.folder import find_pictures
 from inceptionlab.data.sources import NAMES
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.network import Network
+from inceptionlab.study.fractions import fractional
+from inceptionlab.study.widths import Cost, cost_of, of_equal_cost
 from inceptionlab.training.recipe import Recipe, load_recipe, override
 from inceptionlab.training.run import Setup, default_recipe
 from inceptionlab.zoo.configure import configured
 
-Design = Literal["full", "one"]
+Design = Literal["full", "one", "fraction"]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "design": get_args(Design),
+    "against": ("reference", "previous"),
+    "equal": ("", "params", "macs"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,10 @@ class Level:
 class Study:
     """A base network, factors whose first level is the reference, seeds, and the budget.
 
-    `design` is "full" (every combination) or "one" (the reference, and each other level alone). `worth` is the smallest
-    difference of accuracy worth having (0.01: one point).
+    `design` is "full" (every combination), "one" (the reference, and each other level alone) or "fraction" (one in
+    `fraction` of the combinations). Levels are compared with the first one, or with the one "previous" to them. `equal`
+    widens or narrows every cell to the reference's "params" or "macs". `worth` is the smallest difference of accuracy
+    worth having (0.01: one point). `claim` is the sentence that the study is about.
     """
 
     name: str
@@ -51,22 +61,36 @@ class Study:
     limit_train: int | None = None
     limit_test: int | None = None
     worth: float = 0.0
+    fraction: int = 2
+    against: Literal["reference", "previous"] = "reference"
+    equal: Literal["", "params", "macs"] = ""
+    claim: str = ""
+
+    @property
+    def reference(self) -> dict[str, str]:
+        """The cell of the first level of every factor."""
+        return {name: next(iter(levels)) for name, levels in self.factors.items()}
 
     def cells(self) -> list[dict[str, str]]:
         """The combinations of levels that the design asks for, the reference first."""
-        names = list(self.factors)
-        reference = {name: next(iter(levels)) for name, levels in self.factors.items()}
+        names, reference = list(self.factors), self.reference
+        if self.design == "fraction":
+            return list(fractional({name: list(levels) for name, levels in self.factors.items()}, self.fraction).cells)
         if self.design == "one":
             others = [reference | {name: level} for name in names for level in list(self.factors[name])[1:]]
             return [reference, *others]
         return [dict(zip(names, levels, strict=True)) for levels in product(*self.factors.values())]
 
     def spec(self, cell: Mapping[str, str]) -> Network:
-        """The network of a cell."""
+        """The network of a cell, at the reference's cost where the study asks for that."""
+        size = self.classes, self.channels, self.input_size
+        own, reference = self._text(cell), self._text(self.reference)
+        return _sized(own, reference if own != reference else "", size, self.equal)
+
+    def _text(self, cell: Mapping[str, str]) -> str:
         levels = [self.factors[name][level] for name, level in cell.items()]
         model = next((level.model for level in levels if level.model), self.model)
-        text = " | ".join([model, *(level.rules for level in levels if level.rules)])
-        return configured(text, self.classes, self.channels, self.input_size)
+        return " | ".join([model, *(level.rules for level in levels if level.rules)])
 
     def setup(self, cell: Mapping[str, str], seed: int) -> Setup:
         """The run of a cell with a seed."""
@@ -76,9 +100,30 @@ class Study:
         return Setup(self.spec(cell), recipe, self.data, seed, self.limit_train, self.limit_test)
 
 
+@lru_cache(maxsize=256)
+def _sized(text: str, reference: str, size: tuple[int, int, int], equal: str) -> Network:
+    """The network of a text, with a factor on its widths where it shall cost what the reference does."""
+    plain = configured(text, *size)
+    if not equal or not reference:
+        return plain
+    cost: Cost = "params" if equal == "params" else "macs"
+    target = cost_of(configured(reference, *size), cost)
+    if abs(cost_of(plain, cost) - target) <= 0.002 * target:
+        return plain
+    return of_equal_cost(plain, target, cost)
+
+
 def label(cell: Mapping[str, str]) -> str:
     """A cell in words."""
     return ", ".join(f"{name}={level}" for name, level in cell.items())
+
+
+def aliases(study: Study) -> str:
+    """What a fractional design costs, in words."""
+    found = fractional({name: list(levels) for name, levels in study.factors.items()}, study.fraction)
+    clear = {3: "are those of pairs of factors too", 4: "are clear of pairs of factors"}
+    words = clear.get(found.resolution, "and pairs of factors are clear of each other")
+    return f"resolution {found.resolution}: main effects {words}; generated: {', '.join(found.generators)}"
 
 
 def load_study(path: Path) -> Study:
@@ -145,8 +190,9 @@ def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check(path: Path, study: Study) -> None:
-    if study.design not in ("full", "one"):
-        raise SpecError(f"{path}: design = {study.design!r}; {nearest(str(study.design), ('full', 'one'))}")
+    for name, known in CHOICES.items():
+        if getattr(study, name) not in known:
+            raise SpecError(f"{path}: {name} = {getattr(study, name)!r}; {nearest(str(getattr(study, name)), known)}")
     if not study.seeds or len(set(study.seeds)) != len(study.seeds):
         raise SpecError(f"{path}: seeds = {list(study.seeds)}; give at least one, each once")
     if study.data not in NAMES and not Path(study.data).is_dir():

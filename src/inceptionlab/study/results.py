@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,9 +10,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
+
+from inceptionlab.data.sources import load_data
 from inceptionlab.study.design import Study, label
 from inceptionlab.study.running import Run, costs_of, require, runs_of
-from inceptionlab.study.statistics import Comparison, bootstrap_mean, compare, holm, pareto_front
+from inceptionlab.study.statistics import Comparison, bootstrap_mean, compare, compare_pictures, holm, pareto_front
+from inceptionlab.training.log import read_metrics
 
 METRIC = "top1"
 
@@ -58,28 +63,71 @@ def _cells(study: Study, runs: Sequence[Run]) -> list[dict[str, Any]]:
             rows.append({
                 "cell": label(cell), "n": len(own), METRIC: mean, "low": low, "high": high,
                 "params": costs[0]["params"], "macs": costs[0]["macs"], "seconds": fmean(c["seconds"] for c in costs),
+                "step_ms": fmean(c["step_ms"] for c in costs), "memory": costs[0]["memory"],
+                "curve": _curve([read_metrics(run.folder) for run in own]),
             })  # fmt: skip
     front = pareto_front([(row["macs"], row[METRIC]) for row in rows])
     return [{**row, "pareto": i in front} for i, row in enumerate(rows)]
 
 
+def _curve(metrics: Sequence[Sequence[dict[str, Any]]]) -> list[float]:
+    """The mean validation accuracy after each epoch that all runs have."""
+    return [fmean(record["val_top1"] for record in epoch) for epoch in zip(*metrics, strict=False)]
+
+
 def _main_effects(study: Study, runs: Sequence[Run]) -> Iterator[Comparison]:
-    """Each level against the reference of its factor: for each seed, the mean over cells that differ in it alone."""
-    cells = study.cells()
+    """Each level against the first of its factor, or the one before it."""
     for factor, levels in study.factors.items():
-        reference, *others = levels
-        for level in others:
-            pairs: list[tuple[float, float]] = []
-            for seed in study.seeds:
-                both = [
-                    (_value(runs, cell | {factor: reference}, seed), _value(runs, cell, seed))
-                    for cell in cells if cell[factor] == level and cell | {factor: reference} in cells
-                ]  # fmt: skip
-                known = [(a, b) for a, b in both if a is not None and b is not None]
-                if known and len(known) == len(both):
-                    pairs.append((fmean(a for a, _ in known), fmean(b for _, b in known)))
-            if pairs:
-                yield compare(factor, reference, level, METRIC, pairs, study.worth)
+        names = list(levels)
+        for i, level in enumerate(names[1:]):
+            other = names[i] if study.against == "previous" else names[0]
+            matches = _matches(study, factor, other, level)
+            pairs = _paired(study, runs, matches)
+            if len(study.seeds) == 1 and len(matches) == 1 and pairs:
+                yield _of_two_runs(study, factor, (other, level), matches[0], runs)
+            elif pairs:
+                yield compare(factor, other, level, METRIC, pairs, study.worth)
+
+
+Match = tuple[list[dict[str, str]], list[dict[str, str]]]
+"""Cells at one level and cells at another whose means are compared."""
+
+
+def _matches(study: Study, factor: str, first: str, second: str) -> list[Match]:
+    """The cells that differ in a factor alone, or in a fraction, which has none, all cells of both levels."""
+    cells = study.cells()
+    if study.design == "fraction":
+        return [([c for c in cells if c[factor] == first], [c for c in cells if c[factor] == second])]
+    return [([cell | {factor: first}], [cell]) for cell in cells if cell[factor] == second]
+
+
+def _paired(study: Study, runs: Sequence[Run], matches: list[Match]) -> list[tuple[float, float]]:
+    """For each seed the means over the matches; those that no seed has are left out, and seeds that lack one."""
+    rows = [[(_mean(runs, a, seed), _mean(runs, b, seed)) for a, b in matches] for seed in study.seeds]
+    kept = [i for i in range(len(matches)) if any(None not in row[i] for row in rows)]
+    pairs: list[tuple[float, float]] = []
+    for row in rows:
+        known = [(a, b) for a, b in (row[i] for i in kept) if a is not None and b is not None]
+        if known and len(known) == len(kept):
+            pairs.append((fmean(a for a, _ in known), fmean(b for _, b in known)))
+    return pairs
+
+
+def _mean(runs: Sequence[Run], cells: Sequence[dict[str, str]], seed: int) -> float | None:
+    values = [_value(runs, cell, seed) for cell in cells]
+    return None if None in values else fmean(value for value in values if value is not None)
+
+
+def _of_two_runs(study: Study, factor: str, levels: tuple[str, str], match: Match, runs: Sequence[Run]) -> Comparison:
+    """Two single runs on the same test pictures, by McNemar's test: it is about these two networks alone."""
+    right: list[list[bool]] = []
+    for cells in match:
+        run = next(run for run in runs if run.cell == cells[0] and run.record)
+        guesses = json.loads((run.folder / "guesses.json").read_text(encoding="utf-8"))
+        data = load_data(study.data, run.setup.spec.input)
+        labels = data.test.limited(study.limit_test).labels
+        right.append([bool(same) for same in torch.tensor(guesses) == labels])
+    return compare_pictures(factor, *levels, METRIC, (right[0], right[1]), study.worth)
 
 
 def _interactions(study: Study, runs: Sequence[Run]) -> Iterator[Comparison]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from inceptionlab.data.sources import load_data
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from inceptionlab.building import build
 from inceptionlab.errors import InceptionLabError, RunError
 from inceptionlab.geometry import measure
+from inceptionlab.network import Network
 from inceptionlab.study.design import Study, label
 from inceptionlab.training import files
 from inceptionlab.training.log import read_metrics
@@ -31,6 +37,12 @@ class Run:
     error: str = ""
 
 
+Outcome = tuple[Run, str]
+"""A run that has ended, and what came out of it in words."""
+Engine = Callable[[Sequence[Run]], Iterator[Outcome]]
+"""What computes runs: it gives each as it ends, in any order."""
+
+
 def runs_of(study: Study, out: Path) -> list[Run]:
     """Every run that the study asks for, seed by seed, with what stands in its folder."""
     return [_look(cell, seed, study, out) for seed in study.seeds for cell in study.cells()]
@@ -46,48 +58,76 @@ def _look(cell: dict[str, str], seed: int, study: Study, out: Path) -> Run:
     return replace(run, error=json.loads(error.read_text(encoding="utf-8"))["error"]) if error.is_file() else run
 
 
-def run_study(
-    study: Study,
-    out: Path,
-    machine: Machine,
-    say: Callable[[str], None] = print,
-    stop: Callable[[], bool] = lambda: False,
-) -> list[Run]:
-    """Train what is missing, one run after the other. A run that fails is noted with its reason and the rest goes on;
-    it is tried again the next time. Killed at any moment, the next call goes on with the step under way.
+def in_turn(machine: Machine, listeners: Listeners) -> Engine:
+    """One run after the other, in this process."""
+
+    def run(runs: Sequence[Run]) -> Iterator[Outcome]:
+        for one in runs:
+            yield one, execute(one.setup, one.folder, machine, listeners)
+
+    return run
+
+
+def execute(setup: Setup, folder: Path, machine: Machine, listeners: Listeners) -> str:
+    """Train a run and say what came out; a run that fails leaves its reason in `error.json`."""
+    (folder / "error.json").unlink(missing_ok=True)
+    try:
+        return f"top-1 {train(setup, folder, machine, listeners).top1:.2%}"
+    except (InceptionLabError, RuntimeError, MemoryError, OSError) as error:
+        reason = str(error) or repr(error)
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(folder / "error.json", {"error": reason})
+        return f"failed: {reason.splitlines()[0]}"
+
+
+def run_study(study: Study, out: Path, engine: Engine, say: Callable[[str], None] = print) -> list[Run]:
+    """Train what is missing by an engine. A run that fails is noted with its reason and the rest goes on; it is tried
+    again the next time. Killed at any moment, the next call goes on with the steps under way.
     """
-    data, began = load_data(study.data, study.spec(study.cells()[0]).input, machine.data_dir), time.monotonic()
-    runs = runs_of(study, out)
+    runs, began = runs_of(study, out), time.monotonic()
     missing = [run for run in runs if run.record is None]
     say(f"{study.name}: {len(runs)} runs, {len(runs) - len(missing)} done before")
-    for done, run in enumerate(missing, 1):
-        what = f"{label(run.cell)}, seed {run.seed}"
-        try:
-            (run.folder / "error.json").unlink(missing_ok=True)
-            score = train(run.setup, run.folder, machine, Listeners(say=say, stop=stop), data)
-            outcome = f"top-1 {score.top1:.2%}"
-        except KeyboardInterrupt:
-            raise
-        except (InceptionLabError, RuntimeError, MemoryError, OSError) as error:
-            outcome = _note(run, error)
+    for done, (run, outcome) in enumerate(engine(missing), 1):
         left = (time.monotonic() - began) / done * (len(missing) - done)
-        say(f"{done}/{len(missing)}  {what}: {outcome}   about {left / 60:.0f} min left")
+        say(f"{done}/{len(missing)}  {label(run.cell)}, seed {run.seed}: {outcome}   about {left / 60:.0f} min left")
     return runs_of(study, out)
 
 
-def _note(run: Run, error: BaseException) -> str:
-    """Write why a run failed."""
-    reason = str(error) or repr(error)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    files.write_json(run.folder / "error.json", {"error": reason})
-    return f"failed: {reason.splitlines()[0]}"
+def where_it_stands(run: Run) -> tuple[int, float] | None:
+    """(epochs done, validation accuracy) of a run by its folder, None before its first epoch."""
+    metrics = read_metrics(run.folder)
+    return (int(metrics[-1]["epoch"]), float(metrics[-1]["val_top1"])) if metrics else None
 
 
 def costs_of(run: Run) -> dict[str, float]:
-    """Parameters, multiply-adds and training seconds of a run."""
-    measured = measure(run.setup.spec)
-    seconds = sum(float(record["seconds"]) for record in read_metrics(run.folder))
-    return {"params": measured.params, "macs": measured.macs, "seconds": round(seconds, 1)}
+    """Parameters, multiply-adds, training seconds and milliseconds a step of a run, and the bytes that its network
+    keeps for the backward pass of one picture, which is what limits the batch.
+    """
+    measured, metrics = measure(run.setup.spec), read_metrics(run.folder)
+    seconds = sum(float(record["seconds"]) for record in metrics)
+    steps = max(1, int(metrics[-1]["step"])) if metrics else 1
+    return {
+        "params": measured.params, "macs": measured.macs, "seconds": round(seconds, 1),
+        "step_ms": round(1000 * seconds / steps, 2), "memory": kept_bytes(run.setup.spec),
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def kept_bytes(spec: Network) -> int:
+    """Bytes of activations that training keeps for the backward pass of one picture, in fp32."""
+    network, kept = build(spec).train(), dict[int, int]()
+
+    def note(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    x = torch.zeros(2, *spec.input.shape)
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        out = network(x)  # held, or its storages would be used again
+    del out
+    return sum(kept.values()) // 2
 
 
 def require(runs: list[Run]) -> list[Run]:

@@ -21,7 +21,8 @@ class Comparison:
 
     `difference` is mean(b - a) with its 95 % interval by t; `p` is of the paired t test and `p_corrected` after Holm;
     `wilcoxon` is the signed-rank test's; `effect` is the mean difference over its standard deviation (Cohen's d_z);
-    `more` is about how many more pairs would settle an undecided comparison, None where it is settled.
+    `more` is about how many more pairs would settle an undecided comparison, None where it is settled. `unit` says what
+    `n` counts: pairs of runs, or the test pictures of two single runs (then `p` is McNemar's).
     """
 
     factor: str
@@ -38,6 +39,7 @@ class Comparison:
     effect: float
     verdict: Verdict
     more: int | None = None
+    unit: Literal["pairs", "pictures"] = "pairs"
 
     def as_record(self) -> dict[str, Any]:
         """The fields by name."""
@@ -77,6 +79,26 @@ def compare(
         rank = float(cast(Any, stats.wilcoxon(differences)).pvalue) if differences.any() else 1.0
         effect = mean / spread
     plain = Comparison(factor, a, b, metric, n, mean, low, high, p, p, rank, effect, "undecided")
+    return _judged(plain, worth, spread)
+
+
+def compare_pictures(
+    factor: str, a: str, b: str, metric: str, right: tuple[Sequence[bool], Sequence[bool]], worth: float = 0.0
+) -> Comparison:
+    """Compare two single networks by whether each is right on the same pictures (McNemar, exact).
+
+    The interval is of the difference of two paired shares; the effect is that difference over its deviation.
+    """
+    first, second = (np.asarray(one, bool) for one in right)
+    only_a, only_b, p = mcnemar(right[0], right[1])
+    n, difference = len(first), float(second.mean() - first.mean())
+    spread = sqrt(max((only_a + only_b) / n - difference**2, 0.0))
+    half = float(stats.norm.ppf(1 - LEVEL / 2)) * spread / sqrt(n)
+    effect = difference / spread if spread else 0.0
+    plain = Comparison(
+        factor, a, b, metric, n, difference, difference - half, difference + half, p, p, p, effect, "undecided",
+        unit="pictures",
+    )  # fmt: skip
     return _judged(plain, worth, spread)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from inceptionlab.building import InceptionNetwork, build
 from inceptionlab.data.sources import load_data
@@ -100,8 +101,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     network = build(setup.spec, checkpoint=machine.checkpoint or None, siblings=machine.siblings)
     initialise(network, seed=setup.seed)
     if machine.compile != "none":
-        compiled: Any = torch.compile(network.forward_with_aux, mode=machine.compile)
-        network.forward_with_aux = MethodType(lambda _, x: compiled(x), network)  # Fabric asks for a method
+        _compile(network, machine.compile)
     if setup.weights and not any((folder / "state").glob("*.pt")):
         listeners.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
@@ -136,6 +136,7 @@ def test(
     result = score(logits, pictures.labels)
     views = 2 if setup.recipe.mirror else 1
     record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed, "views": views}
+    files.write_json(folder / "guesses.json", logits.argmax(1).tolist())
     files.write_json(folder / "test.json", record)
     results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
     files.write(folder / "curves.svg", curves_svg(results.metrics))
@@ -167,6 +168,16 @@ def make_fabric(device: str, precision: str) -> tuple[Fabric, str]:
     )  # fmt: skip
     fabric.launch()
     return fabric, precision
+
+
+def _compile(network: InceptionNetwork, mode: str) -> None:
+    """Compile, in place, what training calls; Fabric asks that it stays a method."""
+    compiled: Any = torch.compile(network.forward_with_aux, mode=mode)
+
+    def forward_with_aux(_: InceptionNetwork, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return compiled(x)
+
+    network.forward_with_aux = MethodType(forward_with_aux, network)
 
 
 def _precision(folder: Path, recipe: Recipe) -> str:
