@@ -162,3 +162,34 @@ def test_the_shipped_study_is_one():
 
     for path in sorted((Path(__file__).parents[2] / "studies").glob("*.toml")):
         assert len(load_study(path).cells()) >= 2
+
+
+def test_two_single_runs_are_compared_by_their_pictures(file, tmp_path):
+    file.write_text(STUDY.replace("[0, 1]", "[0]").split("[factors.smoothing]")[0])
+    study = load_study(file)
+    run_study(study, tmp_path / "out", HERE, say=lambda _: None)
+    (found,) = gather(study, tmp_path / "out").comparisons
+    assert (found.unit, found.n) == ("pictures", 60)
+    tests = [run.record["top1"] for run in runs_of(study, tmp_path / "out")]
+    assert found.difference == pytest.approx(tests[1] - tests[0])
+    assert found.low < found.difference < found.high
+
+
+def test_a_cell_shows_its_costs_and_its_curve(file, tmp_path):
+    study = load_study(file)
+    run_study(study, tmp_path / "out", HERE, say=lambda _: None)
+    for row in gather(study, tmp_path / "out").cells:
+        assert row["step_ms"] > 0
+        assert row["memory"] > 4 * row["params"] / 100
+        assert len(row["curve"]) == 2
+
+
+def test_what_training_keeps_is_counted():
+    from inceptionlab.network import Input, Network
+    from inceptionlab.spec import Conv, Linear, Pool, Seq
+    from inceptionlab.study.running import kept_bytes
+
+    spec = Network("one", Seq(), Seq(conv=Conv(4, 3, norm=None, act=None)),
+                   Seq(pool=Pool("avg", to=1), fc=Linear()), Input(3, 8, 8), classes=2)  # fmt: skip
+    # the picture, which the convolution reads, and the averages, which the classifier reads; a mean needs no value
+    assert kept_bytes(spec) == 4 * (3 * 8 * 8 + 4)

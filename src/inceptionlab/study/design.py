@@ -145,7 +145,7 @@ def load_study(path: Path) -> Study:
     known: dict[str, Any] = {
         **_facts_of(str(values["data"])),
         **values,
-        "name": values.get("name", path.stem),
+        "name": values.get("name", path.resolve().parent.name if path.name == "study.toml" else path.stem),
         "factors": factors,
     }
     known["seeds"] = tuple(values.get("seeds", (0, 1, 2, 3, 4)))

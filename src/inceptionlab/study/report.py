@@ -7,18 +7,24 @@ import io
 import json
 from html import escape
 from pathlib import Path
-from typing import Any
+from shlex import quote
+from typing import Any, cast
 
-from inceptionlab.evaluation.charts import BLUE, GREY, ORANGE, figure_svg
+from inceptionlab.study.design import label
+from inceptionlab.study.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
 from inceptionlab.study.results import Results
 from inceptionlab.study.statistics import Comparison
+from inceptionlab.text import diff
 from inceptionlab.training import files
+from inceptionlab.training.recipe import as_table, load_recipe
+from inceptionlab.training.run import Setup, default_recipe
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
   color: #1b1b1b; background: #fff } h1 { margin-bottom: .2rem } .soft { color: #667 }
 table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; text-align: left; white-space: nowrap }
-.scroll { overflow-x: auto } svg { max-width: 100%; height: auto } li { margin: .3rem 0 }
+.scroll { overflow-x: auto } code, pre { font-size: .8rem } details { margin: .4rem 0 } summary { cursor: pointer }
+ a { color: #3b82f6 } svg { max-width: 100%; min-width: 34rem; height: auto } li { margin: .3rem 0 }
 @media (prefers-color-scheme: dark) { body { color: #eee; background: #16181c } .soft { color: #9ab } }
 """
 
@@ -26,7 +32,8 @@ table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; tex
 def sentence(c: Comparison) -> str:
     """A comparison in words, in points of accuracy."""
     change = f"{100 * c.difference:+.2f} points (95 % interval {100 * c.low:+.2f} to {100 * c.high:+.2f})"
-    numbers = f"{change}, {c.n} pairs, p {c.p_corrected:.3g} after Holm"
+    pairs = f"{c.n} pairs" if c.unit == "pairs" else f"two single runs on {c.n:,} pictures"
+    numbers = f"{change}, {pairs}, p {c.p_corrected:.3g} after Holm"
     what = f"{c.factor}: {c.b} against {c.a}"
     if " x " in c.factor:
         first, _, second = c.factor.partition(" x ")
@@ -35,7 +42,7 @@ def sentence(c: Comparison) -> str:
         "better": "gains", "worse": "loses", "no difference worth having": "no difference worth having",
         "undecided": "undecided",
     }[c.verdict]  # fmt: skip
-    more = f"; about {c.more} more pairs would settle it" if c.more else ""
+    more = f"; about {c.more} more {c.unit} would settle it" if c.more else ""
     return f"{what}: {ending}, {numbers}{more}"
 
 
@@ -67,12 +74,17 @@ def report_html(results: Results) -> str:
     missing = [run for run in results.runs if run.record is None and not run.error]
     state = f"{len(results.runs)} runs, {len(failed)} failed, {len(missing)} not run yet"
     verdicts = "".join(f"<li>{escape(sentence(c))}</li>" for c in results.comparisons)
+    claim = f"<p>Claim: {escape(study.claim)}</p>" if study.claim else ""
+    interactions = interactions_svg(results)
     parts = [
         f"<h1>{escape(study.name)}</h1><p class='soft'>{escape(study.model)} on {escape(study.data)}, seeds "
-        f"{', '.join(map(str, study.seeds))}; {state}</p>",
+        f"{', '.join(map(str, study.seeds))}; {state}</p>{claim}",
         f"<h2>Verdicts</h2><ul>{verdicts}</ul>",
-        f"<h2>Effects</h2>{effects_svg(results.comparisons)}" if results.comparisons else "",
-        f"<h2>Accuracy and cost</h2>{costs_svg(results)}<div class='scroll'>{_cells(results)}</div>",
+        f"<h2>Effects</h2><div class='scroll'>{effects_svg(results.comparisons)}</div>" if results.comparisons else "",
+        f"<h2>Interactions</h2><div class='scroll'>{interactions}</div>" if interactions else "",
+        f"<h2>Accuracy and cost</h2><div class='scroll'>{costs_svg(results)}</div><div class='scroll'>{_cells(results)}</div>",
+        f"<h2>Learning curves</h2><div class='scroll'>{curves_svg(results)}</div>",
+        f"<h2>What each level changes</h2>{_changes(results)}",
         f"<h2>Runs</h2><div class='scroll'>{_runs(results)}</div>",
     ]
     head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
@@ -80,43 +92,14 @@ def report_html(results: Results) -> str:
     return f"<!doctype html><html lang='en'>{head}{title}<style>{_STYLE}</style>{''.join(parts)}</html>"
 
 
-def effects_svg(comparisons: list[Comparison]) -> str:
-    """The differences in points with their intervals, one below the other."""
-
-    def plot(axes: Any) -> None:
-        for i, c in enumerate(reversed(comparisons)):
-            colour = {"better": BLUE, "worse": ORANGE}.get(c.verdict, GREY)
-            axes[0].plot([100 * c.low, 100 * c.high], [i, i], color=colour)
-            axes[0].plot([100 * c.difference], [i], "o", color=colour)
-        axes[0].axvline(0, color=GREY, linewidth=0.8)
-        names = [f"{c.factor}: {c.b}" for c in reversed(comparisons)]
-        axes[0].set(yticks=range(len(names)), yticklabels=names, xlabel="points of test accuracy")
-
-    return figure_svg(8, 1.2 + 0.45 * len(comparisons), 1, plot)
-
-
-def costs_svg(results: Results) -> str:
-    """Accuracy over multiply-adds, by the numbers of the table; cells that no other beats in both are filled."""
-
-    def plot(axes: Any) -> None:
-        for number, row in enumerate(results.cells, 1):
-            x, y = row["macs"] / 1e6, 100 * row["top1"]
-            axes[0].plot([x, x], [100 * row["low"], 100 * row["high"]], color=GREY)
-            axes[0].plot([x], [y], "o", color=BLUE, markerfacecolor=BLUE if row["pareto"] else "none")
-            axes[0].annotate(str(number), (x, y), xytext=(5, 4), textcoords="offset points", color=GREY)
-        axes[0].set(xlabel="million multiply-adds", ylabel="test accuracy, %")
-        axes[0].margins(x=0.1)
-
-    return figure_svg(8, 3.6, 1, plot)
-
-
-_HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "s", "Pareto")
+_HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "kB a picture", "ms a step", "s", "Pareto")
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["cell"], str(row["n"]), f"{100 * row['top1']:.2f}", f"{100 * row['low']:.2f} to {100 * row['high']:.2f}",
-        f"{row['params']:,}", f"{row['macs'] / 1e6:.1f}", f"{row['seconds']:.0f}", "yes" if row["pareto"] else "",
+        f"{row['params']:,}", f"{row['macs'] / 1e6:.1f}", f"{row['memory'] / 1e3:.0f}", f"{row['step_ms']:.1f}",
+        f"{row['seconds']:.0f}", "yes" if row["pareto"] else "",
     )  # fmt: skip
 
 
@@ -129,14 +112,55 @@ def _cells(results: Results) -> str:
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
+def _changes(results: Results) -> str:
+    """For each cell beside the reference: the lines of its difference, folded, and a drawing of a changed block."""
+    study = results.study
+    reference = study.spec(study.reference)
+    found: list[str] = []
+    for cell in study.cells()[1:]:
+        spec = study.spec(cell)
+        lines = escape("\n".join(diff(reference, spec)))
+        found.append(
+            f"<details><summary>{escape(label(cell))} <span class='soft'>{escape(spec.title)}</span></summary>"
+            f"<div class='scroll'>{changed_block(reference, spec)}</div><pre class='scroll'>{lines}</pre></details>"
+        )
+    return "".join(found)
+
+
+def command_of(setup: Setup) -> str:
+    """The command that trains a run again, on its own."""
+    base = flat(as_table(load_recipe(default_recipe(setup.data))))
+    changed = {name: value for name, value in flat(as_table(setup.recipe)).items() if value != base[name]}
+    limits = {"train": setup.limit_train, "test": setup.limit_test}
+    parts = [
+        "inceptionlab train", f"--model {quote(setup.spec.title)}", f"--data {quote(setup.data)}",
+        f"--seed {setup.seed}", *(f"--limit-{name} {value}" for name, value in limits.items() if value),
+        *(f"--set {quote(f'{name}={json.dumps(value)}')}" for name, value in changed.items()),
+    ]  # fmt: skip
+    return " ".join(parts)
+
+
+def flat(table: dict[str, Any]) -> dict[str, Any]:
+    """A table of tables with dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}": item for key, item in cast(dict[str, Any], value).items()}
+        else:
+            found[name] = value
+    return found
+
+
 def _runs(results: Results) -> str:
     rows: list[str] = []
     for run in results.runs:
         outcome = f"{100 * run.record['top1']:.2f} %" if run.record else escape(run.error or "not run yet")
         link = f"<a href='runs/{run.folder.name}/report.html'>{run.folder.name}</a>" if run.record else run.folder.name
         cell = escape(", ".join(f"{name}={level}" for name, level in run.cell.items()))
-        rows.append(f"<tr><td>{cell}</td><td>{run.seed}</td><td>{outcome}</td><td>{link}</td></tr>")
-    return f"<table><tr><th>cell</th><th>seed</th><th>top-1</th><th>run</th></tr>{''.join(rows)}</table>"
+        again = f"<code>{escape(command_of(run.setup))}</code>"
+        rows.append(f"<tr><td>{cell}</td><td>{run.seed}</td><td>{outcome}</td><td>{link}</td><td>{again}</td></tr>")
+    head = "".join(f"<th>{name}</th>" for name in ("cell", "seed", "top-1", "run", "command"))
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 def report_markdown(results: Results) -> str:

@@ -61,7 +61,7 @@ def _cells(study: Study, runs: Sequence[Run]) -> list[dict[str, Any]]:
             mean, low, high = bootstrap_mean([run.record[METRIC] for run in own if run.record])
             costs = [costs_of(run) for run in own]
             rows.append({
-                "cell": label(cell), "n": len(own), METRIC: mean, "low": low, "high": high,
+                "cell": label(cell), "levels": cell, "n": len(own), METRIC: mean, "low": low, "high": high,
                 "params": costs[0]["params"], "macs": costs[0]["macs"], "seconds": fmean(c["seconds"] for c in costs),
                 "step_ms": fmean(c["step_ms"] for c in costs), "memory": costs[0]["memory"],
                 "curve": _curve([read_metrics(run.folder) for run in own]),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from inceptionlab.building import build
@@ -116,10 +116,11 @@ def costs_of(run: Run) -> dict[str, float]:
 def kept_bytes(spec: Network) -> int:
     """Bytes of activations that training keeps for the backward pass of one picture, in fp32."""
     network, kept = build(spec).train(), dict[int, int]()
+    weights = {value.untyped_storage().data_ptr() for value in network.state_dict().values()}
 
     def note(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter):
-            storage = tensor.untyped_storage()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 

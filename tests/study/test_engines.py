@@ -1,0 +1,134 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inceptionlab import RunError
+from inceptionlab.cli import main
+from inceptionlab.study.design import load_study
+from inceptionlab.study.running import runs_of
+from inceptionlab.training import files
+
+STUDY = """
+model = "small_fast | widen(0.25)"
+data = "digits"
+seeds = [0, 1]
+limit_train = 200
+limit_test = 60
+[settings]
+epochs = {epochs}
+[factors.residual]
+off = ""
+on = "residual(1.0)"
+broken = {{ settings = {{ lr = 1e30 }} }}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "tiny.toml").write_text(STUDY.format(epochs=2))
+    return tmp_path / "tiny.toml"
+
+
+def outcome(file, out):
+    """What each run came to: its accuracy, or the beginning of the reason why it failed."""
+    return [run.record["top1"] if run.record else run.error[:8] for run in runs_of(load_study(file), out)]
+
+
+def test_workers_compute_what_one_process_does(file, tmp_path, capsys):
+    main(["study", "run", str(file), "--out", str(tmp_path / "one"), "--device", "cpu"])
+    main(["study", "run", str(file), "--out", str(tmp_path / "two"), "--device", "cpu", "--workers", "2"])
+    assert "6/6" in capsys.readouterr().out
+    assert outcome(file, tmp_path / "one") == outcome(file, tmp_path / "two")
+    assert outcome(file, tmp_path / "two").count("the loss") == 2
+
+
+def started(command):
+    """A study under way, of which the first run has ended."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    for line in process.stdout:
+        if line.startswith("1/"):
+            return process
+    raise AssertionError(f"the study ended with {process.wait()}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(tmp_path, number):
+    file, out = tmp_path / "long.toml", tmp_path / "out"
+    file.write_text(STUDY.format(epochs=12))
+    command = [sys.executable, "-m", "inceptionlab", "study", "run", str(file), "--out", str(out), "--device", "cpu",
+               "--workers", "2"]  # fmt: skip
+    with started(command) as process:
+        process.send_signal(number)
+    assert process.returncode == (130 if number == signal.SIGTERM else -number)
+    time.sleep(1.5)
+    states = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    time.sleep(1.0)
+    assert states == {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}  # nobody writes
+    main(["study", "run", str(file), "--out", str(out), "--device", "cpu", "--workers", "2"])
+    assert None not in [run.record for run in runs_of(load_study(file), out.resolve()) if not run.error]
+
+
+def test_what_workers_cannot_be(file, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["study", "run", str(file), "--out", str(tmp_path / "out"), "--workers", "0"])
+    assert stopped.value.code == 2
+    assert "give at least 1 worker" in capsys.readouterr().err
+
+
+def test_without_ray_it_is_said(monkeypatch):
+    from inceptionlab.study.engines import on_ray
+    from inceptionlab.training.run import Machine
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RunError, match=r"pip install 'inceptionlab\[ray\]'"):
+        on_ray(Machine("cpu"), "local", 0, lambda: False)
+
+
+CLUSTER = """
+import sys
+from pathlib import Path
+import ray
+from ray.cluster_utils import Cluster
+from inceptionlab.study.design import load_study
+from inceptionlab.study.engines import on_ray
+from inceptionlab.study.running import run_study
+from inceptionlab.training.run import Machine
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+ray.init(address=cluster.address, log_to_driver=False)
+print(len([node for node in ray.nodes() if node["Alive"]]), "nodes", flush=True)
+say = lambda text: print(text, flush=True)
+run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), on_ray(Machine("cpu"), "auto", 0, lambda: False), say)
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+def test_a_cluster_of_two_nodes_computes_a_study(file, tmp_path):
+    pytest.importorskip("ray")
+    out = tmp_path / "out"
+    environment = {
+        **os.environ,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_worker_niceness": "0",
+    }  # else tests beside this one starve its workers
+    done = subprocess.run([sys.executable, "-c", CLUSTER, str(file), str(out)], capture_output=True, text=True,
+                          timeout=240, env=environment)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 nodes")
+    assert "6/6" in done.stdout
+    assert outcome(file, out).count("the loss") == 2
+    main(["study", "report", str(prepared(file, out))])
+
+
+def prepared(file, out):
+    files.write(out / "study.toml", Path(file).read_text())
+    return out
