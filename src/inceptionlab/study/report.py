@@ -82,7 +82,8 @@ def report_html(results: Results) -> str:
         f"<h2>Verdicts</h2><ul>{verdicts}</ul>",
         f"<h2>Effects</h2><div class='scroll'>{effects_svg(results.comparisons)}</div>" if results.comparisons else "",
         f"<h2>Interactions</h2><div class='scroll'>{interactions}</div>" if interactions else "",
-        f"<h2>Accuracy and cost</h2><div class='scroll'>{costs_svg(results)}</div><div class='scroll'>{_cells(results)}</div>",
+        f"<h2>Accuracy and cost</h2><div class='scroll'>{costs_svg(results)}</div>"
+        f"<div class='scroll'>{_cells(results)}</div>",
         f"<h2>Learning curves</h2><div class='scroll'>{curves_svg(results)}</div>",
         f"<h2>What each level changes</h2>{_changes(results)}",
         f"<h2>Runs</h2><div class='scroll'>{_runs(results)}</div>",
