@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from inceptionlab.data.batches import to_input
 from inceptionlab.data.picture import decode, fitted
 from inceptionlab.errors import RunError
 from inceptionlab.network import Input, Network
+from inceptionlab.optimize.choosing import runner
+from inceptionlab.optimize.engines import EngineName, Runner
 from inceptionlab.text import loads
 from inceptionlab.training import files
 from inceptionlab.training.run import Setup, read_setup
@@ -24,11 +26,28 @@ from inceptionlab.training.run import Setup, read_setup
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network with its classes and what it was trained by (None: its weights were imported)."""
+    """A trained network with its classes and what it was trained by (None: its weights were imported).
+
+    `run` computes logits: the network itself, or an engine (`with_engine`).
+    """
 
     network: InceptionNetwork
     classes: tuple[str, ...]
     setup: Setup | None = None
+    runner: Runner | None = None
+
+    @property
+    def run(self) -> Runner:
+        """Pictures `b c h w`, normalised, to logits `b classes`."""
+        return self.runner or self.network
+
+
+def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[Trained, str]:
+    """(the trained network run by an engine, its name): "torch" rewritten for speed, "onnxruntime", "openvino", or
+    ("auto") the one that is fastest on this machine in batches of `batch`.
+    """
+    run, name = runner(trained.network, engine, batch)
+    return replace(trained, runner=run), name
 
 
 def load_run(folder: Path, device: str = "cpu") -> Trained:
@@ -84,8 +103,8 @@ def predict(trained: Trained, paths: list[Path], top: int = 5) -> list[dict[str,
     results: list[dict[str, Any]] = []
     for path in paths:
         x = read_picture(path, trained.network.spec.input).to(device)
-        probability = trained.network(x).float().softmax(1)[0].cpu()
-        best: list[int] = probability.topk(min(top, len(probability))).indices.tolist()
+        probability = trained.run(x).float().softmax(1)[0].cpu()
+        best = [int(i) for i in probability.topk(min(top, len(probability))).indices]
         guesses = [{"label": trained.classes[i], "index": i, "probability": float(probability[i])} for i in best]
         results.append({"path": str(path), "top": guesses})
     return results

@@ -90,6 +90,24 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
         "The report of a study from the runs that are finished.",
         ("inceptionlab study report runs/residual_cbam",),
     ),
+    "export": (
+        "A trained network, or one of the zoo, for another program: torch.export, ONNX, OpenVINO, ExecuTorch. "
+        "The file is run and compared with the network before the command ends.",
+        (
+            "inceptionlab export runs/inception_net-cifar10-1a2b3c4d --to onnx",
+            "inceptionlab export v3.safetensors --to openvino -o v3.xml",
+            "inceptionlab export runs/inception_net-cifar10-1a2b3c4d --to onnx --int8 -o small.onnx",
+        ),
+    ),
+    "benchmark": (
+        "How fast networks are here: engines, precisions and batches in interleaved rounds, against other libraries.",
+        (
+            "inceptionlab benchmark inception_v3",
+            "inceptionlab benchmark inception_v3 xception --against timm --batch 1 --batch 8 -o speed",
+            "inceptionlab benchmark inception_v3 --engines torch --precision fp32 --precision bf16 --json",
+            "inceptionlab benchmark googlenet.torchvision --train --against torchvision",
+        ),
+    ),
     "import-weights": (
         "A checkpoint of another library, turned into ours.",
         (

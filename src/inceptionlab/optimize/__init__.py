@@ -1,1 +1,1 @@
-"""A trained module made faster: exact rewrites, precision, export, engines, and the benchmark that says what it brings."""
+"""A trained module made faster: exact rewrites, precision, export, engines, and a benchmark."""

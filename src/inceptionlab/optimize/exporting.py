@@ -1,4 +1,4 @@
-"""Export of a trained network: torch.export, ONNX and OpenVINO; each file is run and compared before it is given out."""
+"""Export of a trained network: torch.export, ONNX, OpenVINO; each file is run and compared before it counts."""
 
 from __future__ import annotations
 

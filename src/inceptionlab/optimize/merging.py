@@ -72,9 +72,7 @@ class Merged(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
         """Run the shared convolution and the branches."""
         maps = iter(self.shared(x).split(self.widths, 1))
-        return [
-            branch(next(maps) if place else x) for branch, place in zip(self.branches, self.places, strict=True)
-        ]
+        return [branch(next(maps) if place else x) for branch, place in zip(self.branches, self.places, strict=True)]
 
 
 class Fused(nn.Module):

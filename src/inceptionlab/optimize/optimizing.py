@@ -12,20 +12,30 @@ from torch import Tensor, nn
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.layers.branches import Chain
-from inceptionlab.optimize import merging, packing, rewrites
+from inceptionlab.optimize.merging import merged
+from inceptionlab.optimize.packing import available, packed, packed_residual
+from inceptionlab.optimize.rewrites import (
+    Rewrite,
+    flat_concat,
+    folded_chain,
+    folded_norm,
+    folded_residual,
+    rewritten,
+    without_idle,
+)
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TOLERANCE = 1e-5
 """Largest relative error of the exact rewrites in fp32."""
 
-EXACT: dict[str, rewrites.Rewrite] = {
-    "without_idle": rewrites.without_idle,
-    "folded_norm": rewrites.folded_norm,
-    "folded_chain": rewrites.folded_chain,
-    "folded_residual": rewrites.folded_residual,
-    "flat_concat": rewrites.flat_concat,
-    "merged": merging.merged,
+EXACT: dict[str, Rewrite] = {
+    "without_idle": without_idle,
+    "folded_norm": folded_norm,
+    "folded_chain": folded_chain,
+    "folded_residual": folded_residual,
+    "flat_concat": flat_concat,
+    "merged": merged,
 }
 """The rewrites in their order, by name."""
 
@@ -53,7 +63,7 @@ def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
     if isinstance(model, InceptionNetwork):
         model = Chain({name: model.get_submodule(name) for name in model.trunk})
     for name in only:
-        model = rewrites.rewritten(model, EXACT[name])
+        model = rewritten(model, EXACT[name])
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return cast(nn.Module, model)
@@ -73,8 +83,8 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
     if precision == "fp32":
         check(model, Optimized(plain, torch.float32), example)
     cast(Any, plain).to(DTYPES[precision], memory_format=torch.channels_last)
-    if packing.available(device) and precision != "fp16":
-        plain = rewrites.rewritten(rewrites.rewritten(plain, packing.packed), packing.packed_residual)
+    if available(device) and precision != "fp16":
+        plain = rewritten(rewritten(plain, packed), packed_residual)
     return Optimized(plain, DTYPES[precision]).eval()
 
 

@@ -4,7 +4,7 @@ pass over the map.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -98,4 +98,4 @@ def flat(module: nn.Module) -> list[nn.Module]:
     """The links of a chain, those of chains in it one by one."""
     if not isinstance(module, Chain):
         return [module]
-    return [link for child in module.children() for link in flat(cast(nn.Module, child))]
+    return [link for child in module.children() for link in flat(child)]

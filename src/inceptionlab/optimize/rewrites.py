@@ -49,10 +49,10 @@ def affine_of(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
         return None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
-    if norm.weight is not None:
+    if norm.affine:
         scale = scale * norm.weight.double()
     shift = -norm.running_mean.double() * scale
-    return scale, shift if norm.bias is None else shift + norm.bias.double()
+    return scale, shift + norm.bias.double() if norm.affine else shift
 
 
 @torch.no_grad()
@@ -150,8 +150,8 @@ def folded_residual(module: nn.Module) -> nn.Module:
     if isinstance(module, Residual) and module.scale != 1:
         last = _last(module.body)
         if isinstance(last, ConvNormAct) and _linear(last):
-            width = cast(nn.Conv2d, last.conv).out_channels
-            scale = torch.full((width,), module.scale, dtype=torch.float64, device=last.conv.weight.device)
+            filters = cast(nn.Conv2d, last.conv).weight
+            scale = torch.full((len(filters),), module.scale, dtype=torch.float64, device=filters.device)
             put_behind(last, scale, torch.zeros_like(scale))
             module.scale = 1.0
     return module

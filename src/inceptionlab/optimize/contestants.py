@@ -1,0 +1,139 @@
+"""Who takes part in a benchmark: our network by its engines, and another library's by every way its users have."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inceptionlab.building import InceptionNetwork
+from inceptionlab.errors import RunError
+from inceptionlab.geometry import measure
+from inceptionlab.layers.siblings import merge_siblings
+from inceptionlab.optimize.benchmarking import Contestant
+from inceptionlab.optimize.engines import run_onnxruntime, run_openvino
+from inceptionlab.optimize.exporting import Logits, facts_of, quiet, write_onnx
+from inceptionlab.optimize.optimizing import DTYPES, exact, optimize
+
+Precisions = tuple[str, ...]
+
+
+def inference(
+    network: InceptionNetwork, peers: dict[str, nn.Module], engines: tuple[str, ...], precisions: Precisions, x: Tensor
+) -> Iterator[Contestant]:
+    """The other libraries' as their users run them (fp32, NCHW), then at their best; ours last. All share weights."""
+    macs, batch = measure(network.spec).macs, len(x)
+    for library, model in (peers or {"ours, as built": network}).items():
+        for name, precision, run in _eager(library, model, precisions, x):
+            yield Contestant(name, run, batch, macs, precision, library not in peers)
+        theirs = engines if library in peers else ()
+        for name, precision, run in _engines(library, _written(model, x), theirs, precisions, x):
+            yield Contestant(name, run, batch, macs, precision, False)
+    if "torch" in engines:
+        for precision in precisions:
+            if precision in DTYPES:
+                run = _inferring(optimize(network, x[:2], cast(Any, precision)), x)
+                yield Contestant("ours, torch", run, batch, macs, precision)
+    write = _ours_written(network)
+    for name, precision, run in _engines("ours", write, engines, precisions, x):
+        yield Contestant(name, run, batch, macs, precision)
+
+
+def _inferring(model: Callable[[Tensor], object], x: Tensor) -> Callable[[], object]:
+    def run() -> object:
+        with torch.inference_mode():
+            return model(x)
+
+    return run
+
+
+def _eager(
+    library: str, model: nn.Module, precisions: Precisions, x: Tensor
+) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    yield f"{library}, eager", "fp32", _inferring(model, x)
+    for precision in precisions:
+        if precision in DTYPES:
+            other: Any = copy.deepcopy(model)
+            other.to(DTYPES[precision], memory_format=torch.channels_last)
+            y = x.to(DTYPES[precision]).contiguous(memory_format=torch.channels_last)
+            yield f"{library}, eager channels_last", precision, _inferring(other, y)
+
+
+def _engines(
+    library: str, write: Callable[[Path], None], engines: tuple[str, ...], precisions: Precisions, x: Tensor
+) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    wanted = [engine for engine in engines if engine != "torch"]
+    if not wanted or x.device.type != "cpu":
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        write(path)
+        for engine in wanted:
+            for precision in precisions:
+                if engine == "openvino" and precision in DTYPES:
+                    runner = run_openvino(path, precision)
+                elif engine == "onnxruntime" and precision == "fp32":
+                    runner = run_onnxruntime(path)
+                else:
+                    continue
+                yield f"{library}, {engine}", precision, lambda runner=runner: runner(x)
+
+
+def _ours_written(network: InceptionNetwork) -> Callable[[Path], None]:
+    return lambda path: write_onnx(Logits(exact(network)).eval(), network, facts_of(network, ()), path)
+
+
+def _written(model: nn.Module, x: Tensor) -> Callable[[Path], None]:
+    """The way a user exports a model: torch.onnx.export on the model as it is."""
+
+    def write(path: Path) -> None:
+        with quiet():
+            made: Any = torch.onnx.export(model, (x[:2],), dynamo=True, verbose=False,
+                                          dynamic_shapes=({0: torch.export.Dim("batch")},))  # fmt: skip
+        made.save(str(path))
+
+    return write
+
+
+def training(
+    network: InceptionNetwork, peers: dict[str, nn.Module], precisions: Precisions, x: Tensor
+) -> Iterator[Contestant]:
+    """Steps of SGD: the other libraries' as their users run them, then in channels_last; ours last."""
+    macs, batch = measure(network.spec).macs, len(x)
+    labels = torch.randint(network.spec.classes, (batch,), device=x.device)
+    y = x.contiguous(memory_format=torch.channels_last)
+    for library, model in peers.items():
+        yield Contestant(f"{library}, eager", _stepping(model, x, labels), batch, macs, ours=False, passes=3)
+        for precision in precisions:
+            run = _stepping(model, y, labels, precision)
+            yield Contestant(f"{library}, channels_last", run, batch, macs, precision, False, 3)
+    for precision in precisions:
+        yield Contestant("ours", _stepping(network, y, labels, precision), batch, macs, precision, passes=3)
+    merged = merge_siblings(copy.deepcopy(network))
+    yield Contestant("ours, siblings as one", _stepping(merged, y, labels), batch, macs, passes=3)
+
+
+def _stepping(model: nn.Module, x: Tensor, labels: Tensor, precision: str = "fp32") -> Callable[[], object]:
+    """A step of training; torch keeps the layout of the picture, so filters are not copied for it."""
+    if precision not in DTYPES:
+        raise RunError(f"--train computes in fp32, bf16 or fp16, not {precision}")
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    own: Any = copy.deepcopy(model).train()
+    own.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    optimizer = torch.optim.SGD(own.parameters(), lr=1e-4, momentum=0.9)
+
+    def step() -> None:
+        with torch.autocast(x.device.type, DTYPES[precision], enabled=precision != "fp32"):
+            out = own(x)
+            loss = F.cross_entropy(getattr(out, "logits", out), labels)  # torchvision's give more than logits
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
