@@ -18,8 +18,8 @@ from inceptionlab.geometry import measure
 from inceptionlab.layers.siblings import merge_siblings
 from inceptionlab.optimize.benchmarking import Contestant
 from inceptionlab.optimize.engines import run_onnxruntime, run_openvino
-from inceptionlab.optimize.exporting import Logits, facts_of, quiet, write_onnx
-from inceptionlab.optimize.optimizing import DTYPES, exact, optimize
+from inceptionlab.optimize.exporting import facts_of, quiet, write_onnx
+from inceptionlab.optimize.optimizing import DTYPES, FOR_ENGINES, exact, optimize
 
 Precisions = tuple[str, ...]
 
@@ -86,7 +86,7 @@ def _engines(
 
 
 def _ours_written(network: InceptionNetwork) -> Callable[[Path], None]:
-    return lambda path: write_onnx(Logits(exact(network)).eval(), network, facts_of(network, ()), path)
+    return lambda path: write_onnx(exact(network, FOR_ENGINES), network, facts_of(network, ()), path)
 
 
 def _written(model: nn.Module, x: Tensor) -> Callable[[Path], None]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError, nearest
 from inceptionlab.optimize.engines import Runner, run_onnxruntime, run_openvino, run_torch
-from inceptionlab.optimize.optimizing import exact
+from inceptionlab.optimize.optimizing import FOR_ENGINES, exact
 
 Target = Literal["torch", "onnx", "openvino", "executorch"]
 OPSET = 20
@@ -53,24 +53,13 @@ def export(network: InceptionNetwork, classes: tuple[str, ...], to: Target, path
         raise RunError(f"there is no export to {to!r}; {nearest(str(to), get_args(Target))}")
     path = path if path.suffix == SUFFIXES[to] else path.with_name(path.name + SUFFIXES[to])
     path.parent.mkdir(parents=True, exist_ok=True)
-    plain, facts = Logits(exact(network)).eval(), facts_of(network, classes)
-    if to in ("torch", "executorch"):
+    of_torch, facts = to in ("torch", "executorch"), facts_of(network, classes)
+    plain = exact(network) if of_torch else exact(network, FOR_ENGINES)
+    if of_torch:
         runner = _torch(plain, network, facts, path, to == "executorch")
     else:
         runner = _onnx(plain, network, facts, path) if to == "onnx" else _openvino(plain, network, facts, path)
     return Exported(path, compared(network, runner, path))
-
-
-class Logits(nn.Module):
-    """A rewritten network whose output is flat."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures `b c h w` to logits `b classes`."""
-        return self.body(pictures).flatten(1)
 
 
 @torch.inference_mode()
@@ -89,7 +78,7 @@ def compared(network: InceptionNetwork, runner: Runner, path: Path) -> float:
 def program(plain: nn.Module, network: InceptionNetwork) -> Any:
     """The exported program, of any batch."""
     x = torch.randn(2, *network.spec.input.shape)
-    shapes = {"pictures": {0: torch.export.Dim("batch")}}
+    shapes = ({0: torch.export.Dim("batch")},)
     with quiet():
         return torch.export.export(plain, (x,), dynamic_shapes=shapes)
 

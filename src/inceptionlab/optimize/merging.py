@@ -1,6 +1,4 @@
-"""Branches that read the same map, with one convolution where several 1x1 ones read it, averages after it instead of
-before it.
-"""
+"""Branches with one convolution where several 1x1 ones read the same map, averages behind it instead of before it."""
 
 from __future__ import annotations
 
@@ -17,31 +15,46 @@ from inceptionlab.layers.conv import ConvNormAct
 from inceptionlab.optimize.rewrites import like, pointwise
 
 
+def exchanged(module: nn.Module) -> nn.Module:
+    """In a chain, an average that keeps the size and the 1x1 convolution behind it change places, so that fewer maps
+    are averaged. Both are linear, whatever the average counts at the border; the bias, which is not, stays behind it.
+    """
+    if not isinstance(module, Chain):
+        return module
+    parts: list[nn.Module] = []
+    for part in module.children():
+        if parts and _averages(parts[-1]) and isinstance(part, ConvNormAct) and _foldable(part):
+            pool, conv = parts.pop(), cast(nn.Conv2d, part.conv)
+            first = ConvNormAct(like(conv, conv.weight, None), nn.Identity(), nn.Identity())
+            behind = [] if conv.bias is None else [Biased(conv.bias)]
+            parts += [first, pool, *behind, part.act]
+        else:
+            parts.append(part)
+    return Chain({str(i): part for i, part in enumerate(parts) if not isinstance(part, nn.Identity)})
+
+
+def _averages(module: nn.Module) -> bool:
+    """Whether a module is an average over windows of stride 1."""
+    return isinstance(module, nn.AvgPool2d) and module.stride in (1, (1, 1)) and not module.ceil_mode
+
+
+def _foldable(module: nn.Module) -> bool:
+    return isinstance(module, ConvNormAct) and pointwise(module) and isinstance(module.norm, nn.Identity)
+
+
 @dataclass(slots=True)
 class Opening:
-    """How a branch begins: a 1x1 convolution, or an average of the same size and then one; `rest` is what follows."""
+    """How a branch begins: a 1x1 convolution; `rest` is what follows."""
 
     conv: ConvNormAct
-    pool: nn.Module | None
     rest: list[nn.Module]
 
 
 def opening(branch: nn.Module) -> Opening | None:
     """How a branch whose norms are folded begins, None where it begins otherwise."""
     parts = list(branch.children()) if isinstance(branch, Chain) else [branch]
-    pool = parts[0] if parts and _averages(parts[0]) else None
-    parts = parts[1:] if pool is not None else parts
     first = parts[0] if parts else None
-    if not isinstance(first, ConvNormAct) or not pointwise(first) or not isinstance(first.norm, nn.Identity):
-        return None
-    return Opening(first, pool, parts[1:])
-
-
-def _averages(module: nn.Module) -> bool:
-    """Whether a module is an average over windows that keeps the size and its weights sum to one or less: it goes with
-    a 1x1 convolution without bias in either order, whatever it counts at the border.
-    """
-    return isinstance(module, nn.AvgPool2d) and module.stride in (1, (1, 1)) and not module.ceil_mode
+    return Opening(first, parts[1:]) if isinstance(first, ConvNormAct) and _foldable(first) else None
 
 
 class Biased(nn.Module):
@@ -108,8 +121,7 @@ def merged(module: nn.Module) -> nn.Module:
     convs = [cast(nn.Conv2d, one.conv.conv) for one in found]
     weight = torch.cat([conv.weight for conv in convs])
     zeros = [weight.new_zeros(conv.out_channels) for conv in convs]
-    biases = [zero if conv.bias is None or one.pool is not None else conv.bias
-              for one, conv, zero in zip(found, convs, zeros, strict=True)]  # fmt: skip
+    biases = [zero if conv.bias is None else conv.bias for conv, zero in zip(convs, zeros, strict=True)]
     shared = ConvNormAct(like(convs[0], weight, torch.cat(biases)), nn.Identity(), nn.Identity())
     places = [0 if one is None else cast(nn.Conv2d, one.conv.conv).out_channels for one in openings]
     rests = [branch if one is None else _rest(one) for one, branch in zip(openings, branches, strict=True)]
@@ -118,9 +130,5 @@ def merged(module: nn.Module) -> nn.Module:
 
 def _rest(one: Opening) -> nn.Module:
     """What a branch still does with its part of the shared map."""
-    parts: list[nn.Module] = []
-    bias = cast(nn.Conv2d, one.conv.conv).bias
-    if one.pool is not None:
-        parts += [one.pool] if bias is None else [one.pool, Biased(bias)]
-    parts += [part for part in (one.conv.act, *one.rest) if not isinstance(part, nn.Identity)]
+    parts = [part for part in (one.conv.act, *one.rest) if not isinstance(part, nn.Identity)]
     return Chain({str(i): part for i, part in enumerate(parts)})

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.layers.branches import Chain
-from inceptionlab.optimize.merging import merged
+from inceptionlab.optimize.merging import exchanged, merged
 from inceptionlab.optimize.packing import available, packed, packed_residual
 from inceptionlab.optimize.rewrites import (
     Rewrite,
@@ -34,24 +34,27 @@ EXACT: dict[str, Rewrite] = {
     "folded_norm": folded_norm,
     "folded_chain": folded_chain,
     "folded_residual": folded_residual,
+    "exchanged": exchanged,
     "flat_concat": flat_concat,
     "merged": merged,
 }
 """The rewrites in their order, by name."""
+FOR_ENGINES = ("without_idle", "folded_norm", "folded_chain", "folded_residual", "exchanged")
+"""The rewrites before an export: engines run branches that stand apart faster than slices of one map."""
 
 
 class Optimized(nn.Module):
-    """A rewritten network: pictures `b c h w` in fp32, normalised as its spec says, to logits `b classes` in fp32."""
+    """A rewritten module that takes and gives fp32, whatever it computes in: pictures `b c h w` to logits."""
 
     def __init__(self, body: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.body = body
         self.dtype = dtype
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:
-        """Run the network in its precision and memory layout."""
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "*out"]:
+        """Run the module in its precision and memory layout."""
         x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return self.body(x).flatten(1).float()
+        return self.body(x).float()
 
 
 def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
@@ -61,7 +64,7 @@ def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
     """
     model = copy.deepcopy(model).eval()
     if isinstance(model, InceptionNetwork):
-        model = Chain({name: model.get_submodule(name) for name in model.trunk})
+        model = Chain({**{name: model.get_submodule(name) for name in model.trunk}, "flat": nn.Flatten()})
     for name in only:
         model = rewritten(model, EXACT[name])
     for parameter in model.parameters():
@@ -88,6 +91,7 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
     return Optimized(plain, DTYPES[precision]).eval()
 
 
+@torch.no_grad()
 def check(model: nn.Module, other: nn.Module, example: Tensor, limit: float = TOLERANCE) -> float:
     """The largest error of `other` on an example, relative to the largest output. Raises `RunError` above `limit`."""
     before = model.training

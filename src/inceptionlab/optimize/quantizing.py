@@ -17,8 +17,8 @@ from torch import Tensor
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.optimize.engines import Runner, run_openvino
-from inceptionlab.optimize.exporting import Logits, facts_of, write_onnx
-from inceptionlab.optimize.optimizing import exact
+from inceptionlab.optimize.exporting import facts_of, write_onnx
+from inceptionlab.optimize.optimizing import FOR_ENGINES, exact
 
 BATCH = 32
 TRIED = 8
@@ -52,7 +52,7 @@ def quantize(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         whole = Path(folder) / "fp32.onnx"
-        write_onnx(Logits(exact(network)).eval(), network, facts_of(network, classes), whole)
+        write_onnx(exact(network, FOR_ENGINES), network, facts_of(network, classes), whole)
         wanted = torch.cat([network.eval()(part) for part in torch.split(pictures, BATCH)])
         kept: list[str] = []
         found = _tried(whole, path, pictures, wanted, kept)

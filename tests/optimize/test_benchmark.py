@@ -1,0 +1,62 @@
+import json
+import time
+
+import pytest
+import torch
+
+from inceptionlab import RunError
+from inceptionlab.cli import main
+from inceptionlab.optimize import benchmarking
+from inceptionlab.optimize.benchmarking import Contestant, Machine, as_records, race, ratio, table
+from inceptionlab.optimize.memory import peak_bytes
+
+CPU = torch.device("cpu")
+
+
+def contestant(name, seconds, batch=1):
+    return Contestant(name, lambda: time.sleep(seconds), batch, macs=1_000_000)
+
+
+def test_a_race_orders_by_speed():
+    found, noise = race([contestant("slow", 0.02), contestant("fast", 0.005)], CPU, rounds=5, noisy=True)
+    assert [len(one.times) for one in found] == [5, 5]
+    faster, low, high = ratio(*found)
+    assert low <= faster <= high
+    assert 2 < faster < 6
+    assert noise >= 0
+    rows = as_records(found, Machine({"fp32": 1.0}, 1.0, 1))
+    assert rows[0]["ratio"] == 1
+    assert rows[1]["p50_ms"] < rows[0]["p50_ms"]
+    assert rows[1]["gflops"] == pytest.approx(2e-9 * 1e6 / found[1].median)
+    assert table(rows).count("\n") == 3
+
+
+def test_a_batch_counts_its_pictures():
+    found, _ = race([contestant("one", 0.01), contestant("four", 0.01, batch=4)], CPU, rounds=3, noisy=True)
+    assert ratio(*found)[0] == pytest.approx(4, rel=0.3)
+
+
+def test_a_noisy_machine_is_refused(monkeypatch):
+    clock = iter(range(1, 10_000))
+    monkeypatch.setattr(benchmarking, "seconds", lambda work, device: float(next(clock) % 7 + 1))
+    with pytest.raises(RunError, match="too noisy for a comparison"):
+        race([contestant("a", 0)], CPU, rounds=6)
+    assert race([contestant("a", 0)], CPU, rounds=6, noisy=True)[1] > 0.25
+
+
+def test_peak_memory_is_that_of_the_work():
+    held = []
+    found = peak_bytes(lambda: held.append(torch.ones(64, 1024, 1024)), CPU)
+    assert found is None or 0.9 * 2**28 < found < 1.3 * 2**28
+
+
+@pytest.mark.parametrize("arguments", [["--engines", "torch", "--batch", "2"], ["--train", "--batch", "4"]])
+def test_the_command_measures(arguments, tmp_path, capsys):
+    main(["benchmark", "small_fast", "--rounds", "3", "--noisy", "--precision", "fp32", "--json",
+          "-o", str(tmp_path / "speed"), *arguments])  # fmt: skip
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["peak_gflops"]["fp32"] > 0
+    assert [row["ours"] for row in record["rows"]][-1]
+    assert json.loads((tmp_path / "speed.json").read_text()) == [record]
+    assert "times the first" in (tmp_path / "speed.md").read_text()
+    assert next(tmp_path.glob("speed-small_fast-*.svg")).read_text().startswith("<svg")

@@ -1,0 +1,148 @@
+import json
+import sys
+
+import pytest
+import torch
+from PIL import Image
+
+from inceptionlab import RunError, create_model, load_run
+from inceptionlab.cli import main
+from inceptionlab.optimize import choosing
+from inceptionlab.optimize.exporting import compared, export
+from inceptionlab.prediction import with_engine
+from inceptionlab.training.loop import Listeners
+from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.run import Machine, Setup, train
+from inceptionlab.zoo.configure import configured
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("openvino")
+CLASSES = tuple("0123456789")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A network that knows the digits well enough to be quantised."""
+    folder = tmp_path_factory.mktemp("run") / "digits"
+    spec = configured("small_fast | widen(0.5)", 10, 1, 32)
+    setup = Setup(spec, Recipe(epochs=3, batch_size=32, lr=0.1, precision="fp32"), "digits", limit_test=200)
+    train(setup, folder, Machine("cpu"), Listeners(say=lambda _: None))
+    return folder
+
+
+@pytest.mark.parametrize("to", ["torch", "onnx", "openvino", "executorch"])
+@pytest.mark.parametrize("name", ["small_fast", "inception_next_atto"])
+def test_an_export_computes_the_same(name, to, tmp_path):
+    network = create_model(name, 10, input_size=32).eval()
+    done = export(network, CLASSES, to, tmp_path / "net")
+    assert done.path.exists()
+    assert done.difference <= 1e-5
+
+
+def test_an_onnx_file_knows_its_network_its_input_and_its_classes(tmp_path):
+    import onnx
+
+    network = create_model("small_fast").eval()
+    facts = {
+        p.key: p.value
+        for p in onnx.load(str(export(network, CLASSES, "onnx", tmp_path / "n.onnx").path)).metadata_props
+    }
+    assert json.loads(facts["classes"]) == list(CLASSES)
+    assert json.loads(facts["input"])["mean"] == [0.5, 0.5, 0.5]
+    assert facts["network"] == "small_fast"
+
+
+def test_an_export_that_differs_is_refused(tmp_path):
+    network = create_model("small_fast").eval()
+    with pytest.raises(RunError, match="differs from the network by"):
+        compared(network, lambda x: network(x) * 1.001, tmp_path / "x.onnx")
+    with pytest.raises(RunError, match="there is no export to 'onx'; did you mean 'onnx'"):
+        export(network, CLASSES, "onx", tmp_path / "x")
+
+
+@pytest.mark.parametrize(("module", "to"), [("onnx", "onnx"), ("openvino", "openvino")])
+def test_what_is_not_installed_is_said(tmp_path, monkeypatch, module, to):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(RunError, match=r"pip install 'inceptionlab\[export\]'"):
+        export(create_model("small_fast").eval(), CLASSES, to, tmp_path / "x")
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino", "auto"])
+def test_an_engine_guesses_what_the_network_does(run, engine):
+    trained = load_run(run)
+    fast, name = with_engine(trained, engine)
+    assert name in choosing.installed()
+    x = torch.randn(3, *trained.network.spec.input.shape)
+    with torch.inference_mode():
+        assert torch.allclose(fast.run(x), trained.run(x), rtol=1e-3, atol=1e-4)
+
+
+def test_auto_measures_once(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calls = []
+    monkeypatch.setattr(choosing, "fastest", lambda *_: calls.append(1) or "torch")
+    for _ in range(2):
+        assert with_engine(load_run(run), "auto")[1] == "torch"
+    assert calls == [1]
+    (tmp_path / "inceptionlab" / "engines" / "fastest.json").write_text("no json")
+    with_engine(load_run(run), "auto")
+    assert calls == [1, 1]
+
+
+def test_commands_take_engines(run, tmp_path, capsys):
+    from inceptionlab.data.sources import digits
+
+    picture = tmp_path / "d.png"
+    Image.fromarray(digits().test.images[0, ..., 0].numpy()).save(picture)
+    guesses = []
+    for engine in ([], ["--engine", "openvino"], ["--engine", "torch"]):
+        main(["predict", str(run), str(picture), "--json", *engine])
+        guesses.append(json.loads(capsys.readouterr().out)[0]["top"][0]["label"])
+    assert len(set(guesses)) == 1
+    main(["evaluate", str(run), "--json", "--engine", "onnxruntime"])
+    assert json.loads(capsys.readouterr().out)["top1"] == json.loads((run / "test.json").read_text())["top1"]
+
+
+def test_the_export_command(run, tmp_path, capsys):
+    main(["export", str(run), "--to", "openvino", "-o", str(tmp_path / "net"), "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert record["file"].endswith("net.xml")
+    assert record["difference"] < 1e-5
+    main(["export", "small_fast", "--to", "onnx", "-o", str(tmp_path / "zoo.onnx")])
+    assert "difference: " in capsys.readouterr().out
+
+
+def test_eight_bits_agree(run, tmp_path, capsys):
+    main(["export", str(run), "--to", "onnx", "--int8", "-o", str(tmp_path / "q.onnx"), "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert record["agreement on test pictures"] >= 0.97
+    assert "95 % interval" in record["change in points"]
+    assert (tmp_path / "q.onnx").stat().st_size < 0.6 * (run / "model.safetensors").stat().st_size
+
+
+def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
+    from inceptionlab.optimize.quantizing import quantize
+
+    trained = load_run(run)
+    pictures = torch.randn(32, *trained.network.spec.input.shape)  # noise, which it guesses with little confidence
+    first = quantize(trained.network, trained.classes, pictures, tmp_path / "all", agreement=0.0)
+    search = quantize(trained.network, trained.classes, pictures, tmp_path / "some", agreement=1.01)
+    assert (first.kept, len(search.kept)) == ((), 8)
+    assert search.agreement >= first.agreement
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["export", "nowhere/run", "--to", "onnx"], "does not exist"),
+    (["export", "smal_fast", "--to", "onnx"], "did you mean"),
+    (["export", "small_fast", "--to", "onnx", "--int8"], "needs a run folder"),
+    (["export", "small_fast", "--to", "torch", "--int8"], "8-bit networks are written as ONNX"),
+    (["benchmark"], "no network was named"),
+    (["benchmark", "small_fast", "--rounds", "1"], "give at least 3 rounds"),
+    (["benchmark", "small_fast", "--against", "timm", "--batch", "1"], "timm has no small_fast"),
+])  # fmt: skip
+def test_what_cannot_be_done_is_said(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
