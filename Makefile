@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check parity learning clean
+.PHONY: demo test check parity learning exports clean
 
 demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 	rm -rf runs/demo
@@ -30,6 +30,9 @@ parity: $(VENV)/.installed-dev  ## compare logits with independent implementatio
 
 learning: $(VENV)/.installed-dev  ## every member trains two steps on CIFAR-10 pictures and its loss falls
 	$(BIN)/python -m tests.learning
+
+exports: $(VENV)/.installed-dev  ## every network exported to ONNX and OpenVINO, run there and compared
+	$(BIN)/python -m tests.exports
 
 clean:
 	rm -rf $(VENV) .oracles runs .pytest_cache .ruff_cache .hypothesis

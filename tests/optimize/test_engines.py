@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inceptionlab import RunError, create_model, load_run
+from inceptionlab import RunError, build, create_model, load_run
 from inceptionlab.cli import main
 from inceptionlab.optimize import choosing
 from inceptionlab.optimize.exporting import compared, export
@@ -50,6 +50,23 @@ def test_an_onnx_file_knows_its_network_its_input_and_its_classes(tmp_path):
     assert json.loads(facts["classes"]) == list(CLASSES)
     assert json.loads(facts["input"])["mean"] == [0.5, 0.5, 0.5]
     assert facts["network"] == "small_fast"
+
+
+@pytest.mark.parametrize("name", ["small_fast", "inception_v3", "inception_resnet_v1.facenet"])
+def test_a_file_may_take_pixels(name, tmp_path):
+    spec = configured(name, 10, 3, 96 if name != "small_fast" else 32, stem="imagenet", aux=False)
+    done = export(build(spec).eval(), CLASSES, "onnx", tmp_path / "net", pixels=True)
+    assert done.difference <= 2e-5
+
+
+def test_the_normalisation_goes_into_a_convolution_that_pads_nothing():
+    from inceptionlab.optimize import exact
+    from inceptionlab.optimize.pixels import Normalised, taking_pixels
+
+    for name, inside in (("inception_v3", True), ("small_fast", False)):
+        network = create_model(name).eval()
+        parts = taking_pixels(exact(network), network.spec.input).modules()
+        assert any(isinstance(part, Normalised) for part in parts) is not inside
 
 
 def test_an_export_that_differs_is_refused(tmp_path):
@@ -135,6 +152,7 @@ def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
     (["export", "nowhere/run", "--to", "onnx"], "does not exist"),
     (["export", "smal_fast", "--to", "onnx"], "did you mean"),
     (["export", "small_fast", "--to", "onnx", "--int8"], "needs a run folder"),
+    (["export", "small_fast", "--to", "onnx", "--int8", "--pixels"], "takes normalised pictures"),
     (["export", "small_fast", "--to", "torch", "--int8"], "8-bit networks are written as ONNX"),
     (["benchmark"], "no network was named"),
     (["benchmark", "small_fast", "--rounds", "1"], "give at least 3 rounds"),

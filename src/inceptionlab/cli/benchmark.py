@@ -27,10 +27,10 @@ class Race:
 
     against: tuple[Literal["timm", "torchvision"], ...] = ()
     """Another library whose network of the same name, with the same weights, is the base; may be repeated."""
-    engines: tuple[Literal["torch", "onnxruntime", "openvino"], ...] = ENGINES
-    """What runs the network; may be repeated (default: all that are installed)."""
-    precision: tuple[Literal["fp32", "bf16", "fp16"], ...] = ("fp32", "bf16")
-    """Arithmetic; may be repeated."""
+    engines: tuple[Literal["torch", "onnxruntime", "openvino", "compile"], ...] = ENGINES
+    """What runs the network; may be repeated ("compile", minutes a network, is tried on the other library's)."""
+    precision: tuple[Literal["fp32", "bf16", "fp16", "int8"], ...] = ("fp32", "bf16")
+    """Arithmetic; may be repeated ("int8" is OpenVINO's)."""
     batch: tuple[int, ...] = (1, 8)
     """Pictures a pass; may be repeated."""
     train: bool = False
@@ -139,7 +139,7 @@ def _contestants(network: InceptionNetwork, peers: dict[str, nn.Module], chosen:
 
     if chosen.train:
         return training(network, peers, chosen.precision, x)
-    engines = tuple(engine for engine in chosen.engines if engine in installed())
+    engines = tuple(engine for engine in chosen.engines if engine in (*installed(), "compile"))
     return inference(network, peers, engines, chosen.precision, x)
 
 

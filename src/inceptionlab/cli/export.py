@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def export(
     source: str, *, to: Literal["torch", "onnx", "openvino", "executorch"],
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None, int8: bool = False,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None, int8: bool = False, pixels: bool = False,
     data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
@@ -33,6 +33,8 @@ def export(
         The file (default: beside the run, or the name in this folder).
     int8
         Quantise to 8 bits, calibrated on the run's training pictures (ONNX only); layers that cost agreement stay fp32.
+    pixels
+        The file takes pixels from 0 to 255 and normalises them itself (not with --int8).
     data_dir
         Folder in which named data sets are looked for.
     json_
@@ -44,11 +46,13 @@ def export(
 
     trained, path = _source(source, variant or Variant(), output)
     if int8:
+        if pixels:
+            raise RunError("--int8 --pixels: an 8-bit network takes normalised pictures, as it was calibrated on them")
         if to != "onnx":
             raise RunError(f"--int8 --to {to}: 8-bit networks are written as ONNX, which OpenVINO reads too")
         record = _quantized(trained, path, data_dir)
     else:
-        done = exporting.export(trained.network, trained.classes, to, path)
+        done = exporting.export(trained.network, trained.classes, to, path, pixels)
         record = {"file": str(done.path), "difference": done.difference}
     if json_:
         print(json.dumps(record, indent=1))

@@ -20,6 +20,7 @@ from inceptionlab.optimize.benchmarking import Contestant
 from inceptionlab.optimize.engines import run_onnxruntime, run_openvino
 from inceptionlab.optimize.exporting import facts_of, quiet, write_onnx
 from inceptionlab.optimize.optimizing import DTYPES, FOR_ENGINES, exact, optimize
+from inceptionlab.optimize.quantizing import quantize
 
 Precisions = tuple[str, ...]
 
@@ -32,6 +33,8 @@ def inference(
     for library, model in (peers or {"ours, as built": network}).items():
         for name, precision, run in _eager(library, model, precisions, x):
             yield Contestant(name, run, batch, macs, precision, library not in peers)
+        if "compile" in engines and library in peers:
+            yield Contestant(f"{library}, torch.compile", _inferring(_compiled(model), x), batch, macs, "fp32", False)
         theirs = engines if library in peers else ()
         for name, precision, run in _engines(library, _written(model, x), theirs, precisions, x):
             yield Contestant(name, run, batch, macs, precision, False)
@@ -43,6 +46,16 @@ def inference(
     write = _ours_written(network)
     for name, precision, run in _engines("ours", write, engines, precisions, x):
         yield Contestant(name, run, batch, macs, precision)
+    if "int8" in precisions and "openvino" in engines:
+        with tempfile.TemporaryDirectory() as folder:
+            path = quantize(network, (), torch.randn(8, *x.shape[1:]), Path(folder) / "int8", agreement=0.0).path
+            runner = run_openvino(path)
+        yield Contestant("ours, openvino", lambda: runner(x), batch, macs, "int8")
+
+
+def _compiled(model: nn.Module) -> Callable[[Tensor], object]:
+    own: Any = copy.deepcopy(model)
+    return cast(Any, torch.compile(own.to(memory_format=torch.channels_last)))
 
 
 def _inferring(model: Callable[[Tensor], object], x: Tensor) -> Callable[[], object]:
@@ -68,7 +81,7 @@ def _eager(
 def _engines(
     library: str, write: Callable[[Path], None], engines: tuple[str, ...], precisions: Precisions, x: Tensor
 ) -> Iterator[tuple[str, str, Callable[[], object]]]:
-    wanted = [engine for engine in engines if engine != "torch"]
+    wanted = [engine for engine in engines if engine in ("onnxruntime", "openvino")]
     if not wanted or x.device.type != "cpu":
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -18,6 +18,7 @@ from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError, nearest
 from inceptionlab.optimize.engines import Runner, run_onnxruntime, run_openvino, run_torch
 from inceptionlab.optimize.optimizing import FOR_ENGINES, exact
+from inceptionlab.optimize.pixels import Normalised, taking_pixels
 
 Target = Literal["torch", "onnx", "openvino", "executorch"]
 OPSET = 20
@@ -43,11 +44,14 @@ def facts_of(network: InceptionNetwork, classes: tuple[str, ...]) -> dict[str, s
     }
 
 
-def export(network: InceptionNetwork, classes: tuple[str, ...], to: Target, path: Path) -> Exported:
+def export(
+    network: InceptionNetwork, classes: tuple[str, ...], to: Target, path: Path, pixels: bool = False
+) -> Exported:  # fmt: skip
     """Write a network, with its exact rewrites, for another program, and compare what the file computes.
 
-    The file takes pictures `b c h w` in fp32, normalised as its metadata say ("pictures"), of any batch, and gives
-    logits `b classes` ("logits"). Raises `RunError` where it differs by more than 1e-4, or a library is missing.
+    The file takes pictures `b c h w` in fp32 ("pictures"), normalised as its metadata say, or with `pixels` from 0 to
+    255, of any batch, and gives logits `b classes` ("logits"). Raises `RunError` where it differs by more than 1e-4, or
+    a library is missing.
     """
     if to not in get_args(Target):
         raise RunError(f"there is no export to {to!r}; {nearest(str(to), get_args(Target))}")
@@ -55,20 +59,24 @@ def export(network: InceptionNetwork, classes: tuple[str, ...], to: Target, path
     path.parent.mkdir(parents=True, exist_ok=True)
     of_torch, facts = to in ("torch", "executorch"), facts_of(network, classes)
     plain = exact(network) if of_torch else exact(network, FOR_ENGINES)
+    plain = taking_pixels(plain, network.spec.input) if pixels else plain
+    facts["takes"] = "pixels 0..255" if pixels else "normalised pictures"
     if of_torch:
         runner = _torch(plain, network, facts, path, to == "executorch")
     else:
         runner = _onnx(plain, network, facts, path) if to == "onnx" else _openvino(plain, network, facts, path)
-    return Exported(path, compared(network, runner, path))
+    return Exported(path, compared(network, runner, path, pixels))
 
 
 @torch.inference_mode()
-def compared(network: InceptionNetwork, runner: Runner, path: Path) -> float:
+def compared(network: InceptionNetwork, runner: Runner, path: Path, pixels: bool = False) -> float:
     """The difference of a runner on batches of one and three random pictures. Raises `RunError` above the limit."""
     generator, worst = torch.Generator().manual_seed(0), 0.0
     for batch in (1, 3):
-        x = torch.randn(batch, *network.spec.input.shape, generator=generator)
-        wanted = network.eval()(x)
+        x = torch.randint(256, (batch, *network.spec.input.shape), generator=generator).float()
+        normal = Normalised(network.spec.input)(x)
+        wanted = network.eval()(normal)
+        x = x if pixels else normal
         worst = max(worst, float((runner(x) - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30)))
     if not worst <= LIMIT:
         raise RunError(f"{path} differs from the network by {worst:.1e} of its largest logit, more than {LIMIT:g}")
