@@ -80,7 +80,7 @@ def train(
     model
         A network of the zoo, with or without rules.
     data
-        digits, cifar10, cifar100, fashion_mnist, mnist, or a folder of pictures with a folder a class.
+        digits, cifar10, cifar100, fashion_mnist, mnist, a folder of pictures with a folder a class, or hf:NAME.
     recipe
         A recipe by name or a TOML file (default: the one for the data).
     out

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inceptionlab.data import cifar, folder, idx
+from inceptionlab.data import cifar, folder, hub, idx
 from inceptionlab.data.cache import cache_folder
 from inceptionlab.data.split import stratified
 from inceptionlab.data.store import DataSet, array_set
@@ -23,7 +23,7 @@ NAMES = ("digits", "cifar10", "cifar100", "fashion_mnist", "mnist")
 def load_data(
     name: str, picture: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
 ) -> DataSet:
-    """A data set by name, or a folder of pictures by path (read for the network input `picture`).
+    """A data set by name, one of the hub ("hf:NAME"), or a folder of pictures by path (read for the input `picture`).
 
     Named sets are looked for in `data_dir`, in the folder that INCEPTIONLAB_DATA names and in Debian's place, and
     else downloaded to `data_dir` or the user's cache. Raises `DataError` where nothing can be read.
@@ -31,6 +31,8 @@ def load_data(
     path = Path(name)
     if name == "digits":
         return digits()
+    if name.startswith(hub.PREFIX):
+        return hub.load(name, picture or Input())
     folders = [data_dir] if data_dir else []
     if os.environ.get("INCEPTIONLAB_DATA"):
         folders.append(Path(os.environ["INCEPTIONLAB_DATA"]))

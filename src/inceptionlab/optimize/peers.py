@@ -44,7 +44,7 @@ def peer(library: str, network: InceptionNetwork) -> nn.Module | None:
     if library == "timm":
         made = module.create_model(name, pretrained=False, num_classes=classes)
     else:
-        made = getattr(module, name)(weights=None, num_classes=classes, init_weights=False)
+        made = getattr(module, name)(weights=None, num_classes=classes, init_weights=False, aux_logits=False)
     state = export_weights(network, cast(Any, library))
     missing, unknown = made.load_state_dict(state, strict=False)
     lost = [key for key in missing if "aux" not in key.lower()]

@@ -195,7 +195,7 @@ def _check(path: Path, study: Study) -> None:
             raise SpecError(f"{path}: {name} = {getattr(study, name)!r}; {nearest(str(getattr(study, name)), known)}")
     if not study.seeds or len(set(study.seeds)) != len(study.seeds):
         raise SpecError(f"{path}: seeds = {list(study.seeds)}; give at least one, each once")
-    if study.data not in NAMES and not Path(study.data).is_dir():
+    if study.data not in NAMES and not study.data.startswith("hf:") and not Path(study.data).is_dir():
         raise SpecError(f"{path}: data = {study.data!r} is no folder; {nearest(study.data, NAMES)}")
     for cell in study.cells():
         study.setup(cell, 0)
