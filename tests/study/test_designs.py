@@ -88,3 +88,26 @@ def test_the_shipped_studies_are_studies():
         study = load_study(path)
         assert len(study.cells()) >= 2
         assert len(study.seeds) >= 5
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "claim"),
+    [
+        ({"a: x": "better", "b: y": "worse"}, "confirmed"),
+        ({"a: x": "better", "b: y": "undecided"}, "undecided"),
+        ({"a: x": "worse", "b: y": "worse"}, "refuted"),
+        ({"a: x": "better", "b: y": "no difference worth having"}, "refuted"),
+        ({"a: x": "better"}, "undecided"),
+    ],
+)
+def test_a_claim_is_judged_by_what_it_expects(tmp_path, verdicts, claim):
+    from inceptionlab.study.results import Results
+    from inceptionlab.study.statistics import Comparison
+
+    text = STUDY.replace("[factors", '[expects]\n"a: x" = "better"\n"b: y" = "worse"\n[factors', 1)
+    (tmp_path / "s.toml").write_text(text)
+    rows = [Comparison(n[0], "-", n[3], "top1", 5, 0, 0, 0, 1, 1, 1, 0, v) for n, v in verdicts.items()]
+    assert Results(load_study(tmp_path / "s.toml"), [], [], rows).claim == claim
+    (tmp_path / "s.toml").write_text(text.replace('"better"', '"good"'))
+    with pytest.raises(SpecError, match="expects"):
+        load_study(tmp_path / "s.toml")

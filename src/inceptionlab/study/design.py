@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 from inceptionlab.data.folder import find_pictures
 from inceptionlab.data.sources import NAMES
-from inceptionlab.errors import SpecError, nearest
+from inceptionlab.errors import SpecError, nearest, one_of
 from inceptionlab.network import Network
 from inceptionlab.study.fractions import fractional
 from inceptionlab.study.widths import Cost, cost_of, of_equal_cost
@@ -44,7 +44,8 @@ class Study:
     `design` is "full" (every combination), "one" (the reference, and each other level alone) or "fraction" (one in
     `fraction` of the combinations). Levels are compared with the first one, or with the one "previous" to them. `equal`
     widens or narrows every cell to the reference's "params" or "macs". `worth` is the smallest difference of accuracy
-    worth having (0.01: one point). `claim` is the sentence that the study is about.
+    worth having (0.01: one point). `claim` is the sentence that the study is about, and `expects` says which verdict of
+    which comparison ("factor: level") would confirm it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Study:
     against: Literal["reference", "previous"] = "reference"
     equal: Literal["", "params", "macs"] = ""
     claim: str = ""
+    expects: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def reference(self) -> dict[str, str]:
@@ -197,5 +199,7 @@ def _check(path: Path, study: Study) -> None:
         raise SpecError(f"{path}: seeds = {list(study.seeds)}; give at least one, each once")
     if study.data not in NAMES and not study.data.startswith("hf:") and not Path(study.data).is_dir():
         raise SpecError(f"{path}: data = {study.data!r} is no folder; {nearest(study.data, NAMES)}")
+    for expected, verdict in study.expects.items():
+        one_of("the study", f"expects.{expected}", verdict, ("better", "worse"))
     for cell in study.cells():
         study.setup(cell, 0)

@@ -74,7 +74,8 @@ def report_html(results: Results) -> str:
     missing = [run for run in results.runs if run.record is None and not run.error]
     state = f"{len(results.runs)} runs, {len(failed)} failed, {len(missing)} not run yet"
     verdicts = "".join(f"<li>{escape(sentence(c))}</li>" for c in results.comparisons)
-    claim = f"<p>Claim: {escape(study.claim)}</p>" if study.claim else ""
+    verdict = f" <b>{results.claim}</b>" if results.claim else ""
+    claim = f"<p>Claim: {escape(study.claim)}{verdict}</p>" if study.claim else ""
     interactions = interactions_svg(results)
     parts = [
         f"<h1>{escape(study.name)}</h1><p class='soft'>{escape(study.model)} on {escape(study.data)}, seeds "
@@ -166,7 +167,8 @@ def _runs(results: Results) -> str:
 
 def report_markdown(results: Results) -> str:
     """The verdicts and the table of cells."""
-    lines = [f"# {results.study.name}", "", *(f"- {sentence(c)}" for c in results.comparisons), ""]
+    claim = [f"Claim: {results.study.claim} {results.claim}".rstrip(), ""] if results.study.claim else []
+    lines = [f"# {results.study.name}", "", *claim, *(f"- {sentence(c)}" for c in results.comparisons), ""]
     lines += ["| " + " | ".join(_HEADS) + " |", "|---" * len(_HEADS) + "|"]
     lines += ["| " + " | ".join(_row(row)) + " |" for row in results.cells]
     return "\n".join(lines) + "\n"

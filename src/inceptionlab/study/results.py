@@ -30,6 +30,20 @@ class Results:
     cells: list[dict[str, Any]]
     comparisons: list[Comparison]
 
+    @property
+    def claim(self) -> str:
+        """What the comparisons say of the study's claim: "confirmed" where all that it expects came, "refuted" where
+        one was decided otherwise, "undecided" else; "" for a study without expectations.
+        """
+        expects = self.study.expects
+        found = {f"{c.factor}: {c.b}": c.verdict for c in self.comparisons}
+        verdicts = [(found.get(name, "undecided"), wanted) for name, wanted in expects.items()]
+        if not verdicts:
+            return ""
+        if any(verdict not in (wanted, "undecided") for verdict, wanted in verdicts):
+            return "refuted"
+        return "confirmed" if all(verdict == wanted for verdict, wanted in verdicts) else "undecided"
+
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""
         runs = [
@@ -37,7 +51,8 @@ class Results:
             for run in self.runs
         ]
         comparisons = [one.as_record() for one in self.comparisons]
-        return {"study": self.study.name, "comparisons": comparisons, "cells": self.cells, "runs": runs}
+        about = {"study": self.study.name, "claim": self.study.claim, "verdict": self.claim}
+        return {**about, "comparisons": comparisons, "cells": self.cells, "runs": runs}
 
 
 def gather(study: Study, out: Path) -> Results:
