@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.geometry import measure
+from inceptionlab.layers.checkpoint import checkpoint_modules
 from inceptionlab.layers.siblings import merge_siblings
 from inceptionlab.optimize.benchmarking import Contestant
 from inceptionlab.optimize.engines import run_onnxruntime, run_openvino
@@ -130,6 +131,8 @@ def training(
         yield Contestant("ours", _stepping(network, y, labels, precision), batch, macs, precision, passes=3)
     merged = merge_siblings(copy.deepcopy(network))
     yield Contestant("ours, siblings as one", _stepping(merged, y, labels), batch, macs, passes=3)
+    recomputed = checkpoint_modules(copy.deepcopy(network), "*")
+    yield Contestant("ours, checkpointed", _stepping(recomputed, y, labels), batch, macs, passes=3)
 
 
 def _stepping(model: nn.Module, x: Tensor, labels: Tensor, precision: str = "fp32") -> Callable[[], object]:
