@@ -71,13 +71,15 @@ def benchmark(
         raise SpecError("no network was named; inceptionlab list shows them")
     if chosen.rounds < 3 or min(chosen.batch, default=0) < 1:
         raise SpecError(f"--rounds {chosen.rounds} --batch {list(chosen.batch)}: give at least 3 rounds and 1 picture")
-    results = [_measured(name, batch, chosen) for name in names for batch in chosen.batch]
+    results: list[tuple[dict[str, Any], str]] = []
+    for name, batch in ((name, batch) for name in names for batch in chosen.batch):
+        results.append(_measured(name, batch, chosen))
+        if not json_:
+            print(_section(results[-1][0]) + "\n", flush=True)
+        if output is not None:  # after each, so that what is stopped keeps what was measured
+            _write(output, results)
     if json_:
         print(json.dumps([record for record, _ in results], indent=1))
-    else:
-        print("\n\n".join(_section(record) for record, _ in results))
-    if output is not None:
-        _write(output, results)
 
 
 def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]:
