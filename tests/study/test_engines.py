@@ -59,11 +59,12 @@ def started(command):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_their_parent(tmp_path, number):
     file, out = tmp_path / "long.toml", tmp_path / "out"
-    file.write_text(STUDY.format(epochs=12))
+    file.write_text(STUDY.format(epochs=25))
     command = [sys.executable, "-m", "inceptionlab", "study", "run", str(file), "--out", str(out), "--device", "cpu",
                "--workers", "2"]  # fmt: skip
     with started(command) as process:
         process.send_signal(number)
+        process.communicate(timeout=60)  # read to the end, or its next line would find nobody
     assert process.returncode == (130 if number == signal.SIGTERM else -number)
     time.sleep(1.5)
     states = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
