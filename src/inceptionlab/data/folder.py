@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -41,16 +42,17 @@ def load(folder: Path, picture: Input, seed: int = 0) -> DataSet:
         )
     if "val" in read:
         return DataSet(folder.name, read["train"], read["val"], note="val/ is the test set, read once, at the end")
-    train, test = _divided(read["train"], seed)
+    train, test = divided(read["train"], seed)
     return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of train/ by seed {seed}")
 
 
 def _flat(folder: Path, picture: Input, seed: int) -> DataSet:
-    train, test = _divided(_read(folder, picture), seed)
+    train, test = divided(_read(folder, picture), seed)
     return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of the pictures by seed {seed}")
 
 
-def _divided(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
+def divided(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
+    """(training, test): the pictures of a set that comes without a test part, divided by a seed."""
     rest, part = stratified(pictures.labels, TEST_FRACTION, seed)
     return pictures.subset(rest), pictures.subset(part)
 
@@ -101,7 +103,7 @@ def _on_disk(
     size = (*stored_size(picture), picture.channels)
 
     def decoded(number: int) -> np.ndarray:
-        return _pixels(files[number], picture)
+        return stored_pixels(files[number], str(files[number]), picture)
 
     images = disk_images(cache_folder() / "decoded" / identity, len(files), size, decoded, identity)
     return Pictures(images, torch.tensor(labels), classes, tuple(map(str, files)))
@@ -112,10 +114,10 @@ def stored_size(picture: Input) -> tuple[int, int]:
     return round(picture.height / picture.crop), round(picture.width / picture.crop)
 
 
-def _pixels(file: Path, picture: Input) -> np.ndarray:
-    """The pixels `h w c` of a picture file at the size at which it is kept."""
+def stored_pixels(file: str | Path | IO[bytes], where: str, picture: Input) -> np.ndarray:
+    """The pixels `h w c` of a picture at the size at which it is kept. `where` names it in errors."""
     size = stored_size(picture)
-    whole = decode(file, str(file), picture.channels, least=size)
+    whole = decode(file, where, picture.channels, least=size)
     pixels = np.asarray(fitted(whole, size, 1.0, picture.interpolation))
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -131,7 +133,7 @@ def _decoded(folder: Path, classes: tuple[str, ...], files: list[Path], labels: 
     images = np.empty((len(files), *size, picture.channels), np.uint8)
 
     def read(i: int) -> None:
-        images[i] = _pixels(files[i], picture)
+        images[i] = stored_pixels(files[i], str(files[i]), picture)
 
     with ThreadPoolExecutor() as pool:
         for _ in followed(pool.map(read, range(len(files))), f"reading {folder.name}", len(files)):

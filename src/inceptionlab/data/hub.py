@@ -13,15 +13,12 @@ import torch
 
 from inceptionlab.data.cache import cache_folder
 from inceptionlab.data.disk import disk_images
-from inceptionlab.data.folder import stored_size
-from inceptionlab.data.picture import decode, fitted
-from inceptionlab.data.split import stratified
+from inceptionlab.data.folder import TEST_FRACTION, divided, stored_pixels, stored_size
 from inceptionlab.data.store import DataSet, Pictures
 from inceptionlab.errors import DataError
 from inceptionlab.network import Input
 
 PREFIX = "hf:"
-TEST_FRACTION = 0.2
 
 
 def load(name: str, picture: Input, seed: int = 0) -> DataSet:
@@ -45,9 +42,8 @@ def load(name: str, picture: Input, seed: int = 0) -> DataSet:
         raise DataError(f"{name} has the splits {', '.join(parts)}; it needs one called train")
     train, test = parts["train"], parts.get("test") or parts.get("validation")
     if test is None:
-        rest, part = stratified(train.labels, TEST_FRACTION, seed)
-        note = f"test: {TEST_FRACTION:.0%} of train by seed {seed}"
-        return DataSet(short, train.subset(rest), train.subset(part), note=note)
+        train, test = divided(train, seed)
+        return DataSet(short, train, test, note=f"test: {TEST_FRACTION:.0%} of train by seed {seed}")
     validation = parts.get("validation") if "test" in parts else None
     return DataSet(short, train, test, validation, note=f"splits as found: {', '.join(parts)}")
 
@@ -61,14 +57,12 @@ def _pictures(name: str, library: Any, rows: Any, picture: Input) -> Pictures:
     def decoded(number: int) -> np.ndarray:
         cell, where = encoded[number][column], f"picture {number} of {name}"
         source = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
-        whole = decode(source, where, picture.channels, least=size)
-        pixels = np.asarray(fitted(whole, size, 1.0, picture.interpolation))
-        return pixels if pixels.ndim == 3 else pixels[..., None]
+        return stored_pixels(source, where, picture)
 
     settings = [*size, picture.channels, picture.interpolation]
     identity = "-".join(map(str, [rows._fingerprint, *settings]))
     images = disk_images(cache_folder() / "decoded" / identity, len(rows), (*size, picture.channels), decoded, identity)
-    labels = torch.tensor(rows[label][:] if hasattr(rows[label], "__getitem__") else list(rows[label]))
+    labels = torch.tensor(rows[label][:])
     return Pictures(images, labels, tuple(rows.features[label].names))
 
 

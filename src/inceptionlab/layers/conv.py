@@ -87,6 +87,15 @@ class ConvNormAct(nn.Module):
         return self.act(self.norm(self.conv(self.pad(x))))
 
 
+def pointwise(module: nn.Module) -> bool:
+    """Whether a module is a 1x1 convolution of stride 1 and one group that pads nothing."""
+    if not isinstance(module, ConvNormAct) or not isinstance(module.pad, nn.Identity):
+        return False
+    conv = module.conv
+    plain = isinstance(conv, nn.Conv2d) and conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1
+    return plain and conv.padding == (0, 0)
+
+
 def conv_layer(node: Conv | Depthwise, channels: int) -> ConvNormAct:
     """The module of a `Conv` or `Depthwise` node that reads `channels` channels."""
     depthwise = isinstance(node, Depthwise)

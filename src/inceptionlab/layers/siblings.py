@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inceptionlab.layers.branches import Chain, Concat, Product, Sum
-from inceptionlab.layers.conv import ConvNormAct
+from inceptionlab.layers.conv import ConvNormAct, pointwise
 
 
 def merge_siblings(model: nn.Module) -> nn.Module:
@@ -29,11 +29,7 @@ def merge_siblings(model: nn.Module) -> nn.Module:
 def opening(branch: nn.Module) -> ConvNormAct | None:
     """The 1x1 convolution at stride 1 with which a branch opens, None where it opens otherwise."""
     first = next(iter(branch.children()), None) if isinstance(branch, Chain) else branch
-    if not isinstance(first, ConvNormAct) or not isinstance(first.pad, nn.Identity):
-        return None
-    conv = first.conv
-    plain = isinstance(conv, nn.Conv2d) and conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1
-    return first if plain and conv.padding == (0, 0) else None
+    return first if isinstance(first, ConvNormAct) and pointwise(first) else None
 
 
 def together(node: nn.Module, x: Float[Tensor, "b c h w"]) -> list[Tensor]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from inceptionlab.errors import RunError
+from inceptionlab.optimize.engines import DTYPES
 
 Work = Callable[[], object]
 NOISE = 0.25
@@ -68,10 +69,9 @@ class Measured:
 
 def measured_machine(device: torch.device, precisions: Sequence[str]) -> Machine:
     """Measure the peaks of a device: the best of some multiplications and copies."""
-    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     peaks: dict[str, float] = {}
     for precision in precisions:
-        dtype = kinds.get(precision)
+        dtype = DTYPES.get(precision)
         if dtype is not None:
             a, b = (torch.ones(SIDE, SIDE, dtype=dtype, device=device) for _ in range(2))
             best = min(seconds(lambda a=a, b=b: torch.mm(a, b), device) for _ in range(8))

@@ -18,9 +18,9 @@ from inceptionlab.geometry import measure
 from inceptionlab.layers.checkpoint import checkpoint_modules
 from inceptionlab.layers.siblings import merge_siblings
 from inceptionlab.optimize.benchmarking import Contestant
-from inceptionlab.optimize.engines import run_onnxruntime, run_openvino
+from inceptionlab.optimize.engines import DTYPES, run_onnxruntime, run_openvino
 from inceptionlab.optimize.exporting import facts_of, quiet, write_onnx
-from inceptionlab.optimize.optimizing import DTYPES, FOR_ENGINES, exact, optimize
+from inceptionlab.optimize.optimizing import FOR_ENGINES, exact, optimize
 from inceptionlab.optimize.quantizing import quantize
 
 Precisions = tuple[str, ...]

@@ -14,6 +14,7 @@ from inceptionlab.errors import RunError
 Runner = Callable[[Tensor], Tensor]
 """Pictures `b c h w` in fp32, normalised, to logits `b classes`."""
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.layers.branches import Chain, Concat, Product, Sum
-from inceptionlab.layers.conv import ConvNormAct
-from inceptionlab.optimize.rewrites import like, pointwise
+from inceptionlab.layers.conv import ConvNormAct, pointwise
+from inceptionlab.optimize.rewrites import like
 
 
 def exchanged(module: nn.Module) -> nn.Module:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.layers.branches import Chain
+from inceptionlab.optimize.engines import DTYPES
 from inceptionlab.optimize.merging import exchanged, merged
 from inceptionlab.optimize.packing import available, packed, packed_residual
 from inceptionlab.optimize.rewrites import (
@@ -25,7 +26,6 @@ from inceptionlab.optimize.rewrites import (
 )
 
 Precision = Literal["fp32", "bf16", "fp16"]
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TOLERANCE = 1e-5
 """Largest relative error of the exact rewrites in fp32."""
 

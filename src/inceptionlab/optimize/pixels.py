@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.layers.branches import Chain
-from inceptionlab.layers.conv import ConvNormAct
 from inceptionlab.network import Input
-from inceptionlab.optimize.rewrites import like
+from inceptionlab.optimize.rewrites import put_before
 
 
 class Normalised(nn.Module):
@@ -30,32 +29,11 @@ class Normalised(nn.Module):
         return x.flip(1) if self.flipped else x
 
 
-def taking_pixels(chain: nn.Module, picture: Input) -> nn.Module:
-    """A network of folded modules (`exact`) that takes pixels. The normalisation goes into its first convolution where
-    that pads nothing; where it pads, zeros would stand for another colour, and it stays a step of its own.
+def taking_pixels(network: nn.Module, picture: Input) -> nn.Module:
+    """A network of folded modules (`exact`), changed in place, that takes pixels. The normalisation goes into its first
+    convolution where that pads nothing; where it pads, zeros would stand for another colour, and it stays a step.
     """
-    parts = list(chain.children()) if isinstance(chain, Chain) else [chain]
-    first = parts[0]
-    if isinstance(first, Chain):
-        return Chain({str(i): part for i, part in enumerate([taking_pixels(first, picture), *parts[1:]])})
-    if isinstance(first, ConvNormAct) and _foldable(first) and picture.order == "RGB":
-        return Chain({str(i): part for i, part in enumerate([_folded(first, picture), *parts[1:]])})
-    return Chain({str(i): part for i, part in enumerate([Normalised(picture), *parts])})
-
-
-def _foldable(module: ConvNormAct) -> bool:
-    conv = module.conv
-    bare = isinstance(module.norm, nn.Identity) and isinstance(module.pad, nn.Identity)
-    return bare and isinstance(conv, nn.Conv2d) and conv.padding == (0, 0) and conv.groups == 1
-
-
-@torch.no_grad()
-def _folded(module: ConvNormAct, picture: Input) -> ConvNormAct:
-    """W (v / 255 - m) / s + b  =  (w / 255 s) v + (b - sum w m / s)."""
-    conv = cast(nn.Conv2d, module.conv)
     mean, std = (torch.tensor(values, dtype=torch.float64) for values in (picture.mean, picture.std))
-    weight = conv.weight.double() / std[None, :, None, None]
-    shift = -(weight.sum((2, 3)) * mean).sum(1)
-    bias = shift if conv.bias is None else conv.bias.double() + shift
-    new = like(conv, (weight / 255).to(conv.weight.dtype), bias.to(conv.weight.dtype))
-    return ConvNormAct(new, nn.Identity(), module.act)
+    if picture.order == "RGB" and put_before(network, 1 / (255 * std), -mean / std):
+        return network
+    return Chain({"normalised": Normalised(picture), "network": network})

@@ -94,7 +94,7 @@ def _folded_pair(first: nn.Module, second: nn.Module) -> tuple[nn.Module, nn.Mod
     if scale_shift is not None and put_behind(first, *scale_shift):
         return first, nn.Identity()
     before = affine_of(first)
-    if before is not None and _put_before(second, *before):
+    if before is not None and put_before(second, *before):
         return nn.Identity(), second
     return first, second
 
@@ -115,14 +115,14 @@ def _linear(module: ConvNormAct) -> bool:
 
 
 @torch.no_grad()
-def _put_before(module: nn.Module, scale: Tensor, shift: Tensor) -> bool:
+def put_before(module: nn.Module, scale: Tensor, shift: Tensor) -> bool:
     """Put a scale and a shift of the input into a convolution that opens a module; whether there was one."""
     if isinstance(module, Chain) and len(list(module.children())):
-        return _put_before(next(iter(module.children())), scale, shift)
+        return put_before(next(iter(module.children())), scale, shift)
     if not isinstance(module, ConvNormAct) or not isinstance(module.norm, nn.Identity):
         return False
-    conv = module.conv
-    if not isinstance(conv, nn.Conv2d) or conv.groups > 1 or conv.padding != (0, 0) or not _plain_pad(module):
+    conv, padded = module.conv, not isinstance(module.pad, nn.Identity)
+    if not isinstance(conv, nn.Conv2d) or padded or conv.groups > 1 or conv.padding != (0, 0):
         return False
     weight = conv.weight.double()
     bias = (weight.sum((2, 3)) * shift).sum(1)
@@ -130,19 +130,6 @@ def _put_before(module: nn.Module, scale: Tensor, shift: Tensor) -> bool:
     dtype = conv.weight.dtype
     module.conv = like(conv, (weight * scale[None, :, None, None]).to(dtype), bias.to(dtype))
     return True
-
-
-def pointwise(module: nn.Module) -> bool:
-    """Whether a module is a 1x1 convolution of stride 1 and one group that pads nothing."""
-    if not isinstance(module, ConvNormAct) or not _plain_pad(module):
-        return False
-    conv = module.conv
-    plain = isinstance(conv, nn.Conv2d) and conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1
-    return plain and conv.padding == (0, 0)
-
-
-def _plain_pad(module: ConvNormAct) -> bool:
-    return isinstance(module.pad, nn.Identity)
 
 
 def folded_residual(module: nn.Module) -> nn.Module:
