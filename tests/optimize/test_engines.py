@@ -1,6 +1,7 @@
 import json
 import sys
 
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -145,6 +146,8 @@ def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
     first = quantize(trained.network, trained.classes, pictures, tmp_path / "all", agreement=0.0)
     search = quantize(trained.network, trained.classes, pictures, tmp_path / "some", agreement=1.01)
     assert (first.kept, len(search.kept)) == ((), 8)
+    nodes = [node.op_type for node in onnx.load(str(first.path)).graph.node]
+    assert "Relu" not in nodes  # it is the lower end of the range that its convolution is quantised to
     assert search.agreement >= first.agreement
 
 

@@ -6,9 +6,11 @@ from inceptionlab import RunError, build, build_node, create_model, get_spec, li
 from inceptionlab.layers.branches import Chain
 from inceptionlab.layers.conv import ConvNormAct
 from inceptionlab.layers.residual import Residual
+from inceptionlab.optimize.exactness import EXACT, FOR_ENGINES, check, exact
 from inceptionlab.optimize.merging import Fused
-from inceptionlab.optimize.optimizing import EXACT, FOR_ENGINES, check, exact, optimize
+from inceptionlab.optimize.optimizing import optimize
 from inceptionlab.optimize.packing import PackedConv
+from inceptionlab.optimize.slicing import Sliced
 from inceptionlab.spec import Concat, Conv, Norm, Pool, Seq
 from inceptionlab.spec import Residual as ResidualNode
 
@@ -114,6 +116,26 @@ def test_lower_precision_is_near(precision):
     assert float((out - wanted).abs().max() / wanted.abs().max()) < 0.05
 
 
+def test_large_maps_go_in_slices():
+    model = with_statistics(create_model("googlenet.torchvision", stem="imagenet", aux=False))
+    x = torch.randn(5, 3, 224, 224)
+    fast = optimize(model, x[:1])
+    (part,) = parts(fast, Sliced)
+    assert 1 < part.count < 5  # the last slice is a smaller one
+    with torch.inference_mode():
+        assert torch.allclose(fast(x), model(x), rtol=1e-4, atol=1e-4)
+        assert torch.allclose(fast(x[:1]), model(x[:1]), rtol=1e-4, atol=1e-4)
+
+
+def test_eight_bits_from_a_module():
+    model = with_statistics(create_model("small_fast"))
+    x = torch.randn(16, 3, 32, 32)
+    out = optimize(model, x, "int8")(x[:5])
+    assert out.shape == (5, 10)
+    with torch.inference_mode():
+        assert float((out - model(x[:5])).norm() / model(x[:5]).norm()) < 0.3
+
+
 def test_norms_without_statistics_and_other_norms_are_left():
     spec = get_spec("inception_net | norm(group)")
     model = build(spec).eval()
@@ -127,5 +149,5 @@ def test_what_differs_is_refused():
     x = torch.randn(2, 3, 32, 32)
     with pytest.raises(RunError, match="this is a bug"):
         check(model, lambda y: model(y) + 1, x)
-    with pytest.raises(RunError, match="give fp32, bf16 or fp16"):
+    with pytest.raises(RunError, match="give fp32, bf16, fp16 or int8"):
         optimize(model, x, "int4")

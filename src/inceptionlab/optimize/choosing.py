@@ -17,8 +17,9 @@ from inceptionlab.building import InceptionNetwork
 from inceptionlab.data.cache import cache_folder
 from inceptionlab.errors import RunError, nearest
 from inceptionlab.optimize.engines import EngineName, Runner, run_onnxruntime, run_openvino
+from inceptionlab.optimize.exactness import FOR_ENGINES, exact
 from inceptionlab.optimize.exporting import facts_of, write_onnx
-from inceptionlab.optimize.optimizing import FOR_ENGINES, exact, optimize
+from inceptionlab.optimize.optimizing import optimize
 from inceptionlab.text import dumps
 
 ROUNDS = 5
@@ -73,7 +74,7 @@ def _made(network: InceptionNetwork, engine: str) -> Runner:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")
-        write_onnx(exact(network, FOR_ENGINES), network, facts_of(network, ()), partial)
+        write_onnx(exact(network, FOR_ENGINES), network.spec.input.shape, facts_of(network, ()), partial)
         partial.rename(path)
     return run_onnxruntime(path) if engine == "onnxruntime" else run_openvino(path)
 

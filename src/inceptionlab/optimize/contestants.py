@@ -19,8 +19,9 @@ from inceptionlab.layers.checkpoint import checkpoint_modules
 from inceptionlab.layers.siblings import merge_siblings
 from inceptionlab.optimize.benchmarking import Contestant
 from inceptionlab.optimize.engines import DTYPES, run_onnxruntime, run_openvino
+from inceptionlab.optimize.exactness import FOR_ENGINES, exact
 from inceptionlab.optimize.exporting import facts_of, quiet, write_onnx
-from inceptionlab.optimize.optimizing import FOR_ENGINES, exact, optimize
+from inceptionlab.optimize.optimizing import optimize
 from inceptionlab.optimize.quantizing import quantize
 
 Precisions = tuple[str, ...]
@@ -100,7 +101,7 @@ def _engines(
 
 
 def _ours_written(network: InceptionNetwork) -> Callable[[Path], None]:
-    return lambda path: write_onnx(exact(network, FOR_ENGINES), network, facts_of(network, ()), path)
+    return lambda path: write_onnx(exact(network, FOR_ENGINES), network.spec.input.shape, facts_of(network, ()), path)
 
 
 def _written(model: nn.Module, x: Tensor) -> Callable[[Path], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import nn
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError, nearest
 from inceptionlab.optimize.engines import Runner, run_onnxruntime, run_openvino, run_torch
-from inceptionlab.optimize.optimizing import FOR_ENGINES, exact
+from inceptionlab.optimize.exactness import FOR_ENGINES, exact
 from inceptionlab.optimize.pixels import Normalised, taking_pixels
 
 Target = Literal["torch", "onnx", "openvino", "executorch"]
@@ -83,24 +83,27 @@ def compared(network: InceptionNetwork, runner: Runner, path: Path, pixels: bool
     return worst
 
 
-def program(plain: nn.Module, network: InceptionNetwork) -> Any:
-    """The exported program, of any batch."""
-    x = torch.randn(2, *network.spec.input.shape)
+def program(plain: nn.Module, shape: Sequence[int]) -> Any:
+    """The exported program for pictures of a shape `(c, h, w)`, of any batch."""
+    x = torch.randn(2, *shape)
     shapes = ({0: torch.export.Dim("batch")},)
     with quiet():
         return torch.export.export(plain, (x,), dynamic_shapes=shapes)
 
 
 def _torch(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str], path: Path, core: bool) -> Runner:
-    exported = program(plain, network)
+    exported = program(plain, network.spec.input.shape)
     with quiet():
         exported = exported.run_decompositions() if core else exported  # ExecuTorch takes the core operators
         torch.export.save(exported, path, extra_files=facts)
     return run_torch(path)
 
 
-def write_onnx(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str], path: Path) -> None:
-    """Write a module as ONNX with its facts. Raises `RunError` where onnx is not installed."""
+def write_onnx(plain: nn.Module, shape: Sequence[int], facts: dict[str, str], path: Path) -> None:
+    """Write a module that takes pictures of a shape `(c, h, w)` as ONNX with its facts.
+
+    Raises `RunError` where onnx is not installed.
+    """
     try:
         import onnx
         import onnxscript as _  # noqa: F401
@@ -108,7 +111,7 @@ def write_onnx(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str
         raise RunError("ONNX is not installed: pip install 'inceptionlab[export]'") from None
     with quiet():
         made: Any = torch.onnx.export(
-            program(plain, network), input_names=["pictures"], output_names=["logits"], opset_version=OPSET,
+            program(plain, shape), input_names=["pictures"], output_names=["logits"], opset_version=OPSET,
             dynamo=True, verbose=False,
         )  # fmt: skip
     model: Any = made.model_proto
@@ -119,7 +122,7 @@ def write_onnx(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str
 
 
 def _onnx(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str], path: Path) -> Runner:
-    write_onnx(plain, network, facts, path)
+    write_onnx(plain, network.spec.input.shape, facts, path)
     return run_onnxruntime(path)
 
 
@@ -129,7 +132,7 @@ def _openvino(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str]
     except ImportError:
         raise RunError("OpenVINO is not installed: pip install 'inceptionlab[export]'") from None
     between = path.with_suffix(".onnx.part")
-    write_onnx(plain, network, facts, between)
+    write_onnx(plain, network.spec.input.shape, facts, between)
     library: Any = openvino
     model = library.convert_model(str(between))
     between.unlink()

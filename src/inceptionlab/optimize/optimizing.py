@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import copy
+import tempfile
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
-from inceptionlab.layers.branches import Chain
-from inceptionlab.optimize.engines import DTYPES
-from inceptionlab.optimize.merging import exchanged, merged
+from inceptionlab.optimize.engines import DTYPES, Runner, run_openvino
+from inceptionlab.optimize.exactness import check, exact
 from inceptionlab.optimize.packing import available, packed, packed_residual
-from inceptionlab.optimize.rewrites import (
-    Rewrite,
-    flat_concat,
-    folded_chain,
-    folded_norm,
-    folded_residual,
-    rewritten,
-    without_idle,
-)
+from inceptionlab.optimize.quantizing import quantized
+from inceptionlab.optimize.rewrites import rewritten
+from inceptionlab.optimize.slicing import sliced
 
-Precision = Literal["fp32", "bf16", "fp16"]
-TOLERANCE = 1e-5
-"""Largest relative error of the exact rewrites in fp32."""
-
-EXACT: dict[str, Rewrite] = {
-    "without_idle": without_idle,
-    "folded_norm": folded_norm,
-    "folded_chain": folded_chain,
-    "folded_residual": folded_residual,
-    "exchanged": exchanged,
-    "flat_concat": flat_concat,
-    "merged": merged,
-}
-"""The rewrites in their order, by name."""
-FOR_ENGINES = ("without_idle", "folded_norm", "folded_chain", "folded_residual", "exchanged")
-"""The rewrites before an export: engines run branches that stand apart faster than slices of one map."""
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
 class Optimized(nn.Module):
@@ -57,19 +35,16 @@ class Optimized(nn.Module):
         return self.body(x).float()
 
 
-def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
-    """A rewritten copy of a model in evaluation, of plain modules that can be exported; the model stays as it is.
+class RunByEngine(nn.Module):
+    """A network that an engine runs on the CPU: pictures `b c h w` to logits."""
 
-    A network of ours loses its auxiliary heads. `only` names the rewrites, all of `EXACT` by default.
-    """
-    model = copy.deepcopy(model).eval()
-    if isinstance(model, InceptionNetwork):
-        model = Chain({**{name: model.get_submodule(name) for name in model.trunk}, "flat": nn.Flatten()})
-    for name in only:
-        model = rewritten(model, EXACT[name])
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    return cast(nn.Module, model)
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self.runner = runner
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "*out"]:
+        """Run the engine."""
+        return self.runner(x)
 
 
 @torch.inference_mode()
@@ -77,10 +52,13 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
     """A faster module with the outputs of `model` in evaluation, on the device of `example`, for inference alone.
 
     In fp32 the rewrites are exact: the relative error on `example` is at most 1e-5, or `RunError` is raised. "bf16" and
-    "fp16" compute the rewritten network in that precision. State dicts do not fit: save the original.
+    "fp16" compute the rewritten network in that precision. "int8" is for CPUs and run by OpenVINO; `example` calibrates
+    it and should be some hundred real pictures (`quantize`). State dicts do not fit: save the original.
     """
+    if precision == "int8":
+        return _in_8_bits(model, example)
     if precision not in DTYPES:
-        raise RunError(f"precision {precision!r} is not known here; give fp32, bf16 or fp16")
+        raise RunError(f"precision {precision!r} is not known here; give fp32, bf16, fp16 or int8")
     device = example.device
     plain = exact(model).to(device)
     if precision == "fp32":
@@ -88,18 +66,12 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
     cast(Any, plain).to(DTYPES[precision], memory_format=torch.channels_last)
     if available(device) and precision != "fp16":
         plain = rewritten(rewritten(plain, packed), packed_residual)
+        plain = sliced(plain, example.to(DTYPES[precision]).contiguous(memory_format=torch.channels_last))
     return Optimized(plain, DTYPES[precision]).eval()
 
 
-@torch.no_grad()
-def check(model: nn.Module, other: nn.Module, example: Tensor, limit: float = TOLERANCE) -> float:
-    """The largest error of `other` on an example, relative to the largest output. Raises `RunError` above `limit`."""
-    before = model.training
-    wanted = model.eval()(example)
-    model.train(before)
-    error = float((other(example) - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30))
-    if not error <= limit:
-        raise RunError(
-            f"the rewritten network differs by {error:.1e} of its largest output, more than {limit:g}; this is a bug"
-        )
-    return error
+def _in_8_bits(model: nn.Module, pictures: Tensor) -> nn.Module:
+    if pictures.device.type != "cpu":
+        raise RunError(f"8 bits are computed on the CPU, and the example is on {pictures.device}; give bf16 or fp16")
+    with tempfile.TemporaryDirectory() as folder:
+        return RunByEngine(run_openvino(quantized(model, {}, pictures, Path(folder) / "int8").path)).eval()

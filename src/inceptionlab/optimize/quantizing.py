@@ -12,15 +12,23 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.optimize.engines import Runner, run_openvino
+from inceptionlab.optimize.exactness import FOR_ENGINES, exact
 from inceptionlab.optimize.exporting import facts_of, write_onnx
-from inceptionlab.optimize.optimizing import FOR_ENGINES, exact
 
 BATCH = 32
+REWRITES = tuple(name for name in FOR_ENGINES if name != "exchanged")
+"""The rewrites before quantisation: a bias behind an average would be a sum of its own between 8-bit maps."""
+QUANTIZED = (
+    "Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Relu", "Add"
+)  # fmt: skip
+"""The operators between whose results maps stay in 8 bits. With Relu among them a convolution's result is quantised
+behind its activation: no bit goes to negative values that are cut off, and no engine computes them in fp32 between.
+"""
 TRIED = 8
 """Layers that the search tries one by one, the most sensitive of all first."""
 
@@ -48,12 +56,19 @@ def quantize(
     `pictures`, normalised, calibrate the activations' ranges. Where the guesses agree less often than `agreement`
     with the network's, the layers whose quantisation alone moves the logits most are kept in fp32, one by one.
     """
+    return quantized(network, facts_of(network, classes), pictures, path, agreement)
+
+
+def quantized(
+    model: nn.Module, facts: dict[str, str], pictures: Float[Tensor, "n c h w"], path: Path, agreement: float = 0.99
+) -> Quantized:
+    """`quantize` for any module that takes pictures and gives logits, with what the file says of itself."""
     path = path if path.suffix == ".onnx" else path.with_name(path.name + ".onnx")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        whole = Path(folder) / "fp32.onnx"
-        write_onnx(exact(network, FOR_ENGINES), network, facts_of(network, classes), whole)
-        wanted = torch.cat([network.eval()(part) for part in torch.split(pictures, BATCH)])
+        whole, plain = Path(folder) / "fp32.onnx", exact(model, REWRITES)
+        wanted = torch.cat([plain(part) for part in torch.split(pictures, BATCH)])
+        write_onnx(plain, pictures.shape[1:], facts, whole)
         kept: list[str] = []
         found = _tried(whole, path, pictures, wanted, kept)
         order = _sensitive(whole, pictures, wanted) if found < agreement else []
@@ -117,6 +132,6 @@ def _write(
         str(whole), str(path), Batches(pictures), quant_format=library.QuantFormat.QDQ, per_channel=True,
         activation_type=library.QuantType.QUInt8, weight_type=library.QuantType.QInt8, nodes_to_exclude=list(excluded),
         nodes_to_quantize=None if only is None else list(only),
-        op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "Concat", "GlobalAveragePool"],
+        op_types_to_quantize=list(QUANTIZED),
     )  # fmt: skip
     logging.root.setLevel(before)
