@@ -51,6 +51,9 @@ LAYERS = [
     ["study.design"],
     ["study"],
     ["prediction"],
+    ["web.batching"],
+    ["web.app"],
+    ["web"],
     ["cli"],
     ["__main__"],
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -88,12 +88,22 @@ def _with_weights(spec: Network, weights: Path, device: str) -> InceptionNetwork
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def read_picture(path: Path, picture: Input) -> Float[Tensor, "1 c h w"]:
-    """A picture file prepared as the network's spec says. Raises `DataError` for what cannot be read."""
-    whole = decode(path, str(path), picture.channels)
+def prepared(file: str | Path | IO[bytes], where: str, picture: Input) -> Float[Tensor, "1 c h w"]:
+    """A picture file prepared as the network's spec says.
+
+    Raises `DataError`, naming `where`, for what cannot be read.
+    """
+    whole = decode(file, where, picture.channels)
     pixels = np.array(fitted(whole, (picture.height, picture.width), picture.crop, picture.interpolation))
     grid = pixels if pixels.ndim == 3 else pixels[..., None]
     return to_input(torch.from_numpy(grid)[None], picture)
+
+
+def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> list[dict[str, Any]]:
+    """The `top` likeliest classes, likeliest first: `[{label, index, probability}]`."""
+    probability = logits.float().softmax(0).cpu()
+    best = [int(i) for i in probability.topk(min(top, len(probability))).indices]
+    return [{"label": classes[i], "index": i, "probability": float(probability[i])} for i in best]
 
 
 @torch.inference_mode()
@@ -102,9 +112,6 @@ def predict(trained: Trained, paths: list[Path], top: int = 5) -> list[dict[str,
     device = next(trained.network.parameters()).device
     results: list[dict[str, Any]] = []
     for path in paths:
-        x = read_picture(path, trained.network.spec.input).to(device)
-        probability = trained.run(x).float().softmax(1)[0].cpu()
-        best = [int(i) for i in probability.topk(min(top, len(probability))).indices]
-        guesses = [{"label": trained.classes[i], "index": i, "probability": float(probability[i])} for i in best]
-        results.append({"path": str(path), "top": guesses})
+        x = prepared(path, str(path), trained.network.spec.input).to(device)
+        results.append({"path": str(path), "top": likeliest(trained.run(x)[0], trained.classes, top)})
     return results

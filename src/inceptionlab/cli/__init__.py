@@ -78,6 +78,14 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
             "inceptionlab predict v3.safetensors cat.jpg",
         ),
     ),
+    "serve": (
+        "A trained network behind HTTP: a page for people, JSON for programs.",
+        (
+            "inceptionlab serve runs/inception_net-cifar10-1a2b3c4d",
+            "inceptionlab serve v3.safetensors --port 0 --engine onnxruntime",
+            "curl --data-binary @cat.jpg http://127.0.0.1:8000/predict?top=3",
+        ),
+    ),
     "study plan": (
         "The runs of a study, how their networks differ, and about how long they take.",
         ("inceptionlab study plan studies/residual_cbam.toml",),

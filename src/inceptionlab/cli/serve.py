@@ -1,0 +1,57 @@
+"""`inceptionlab serve`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from inceptionlab.errors import RunError
+
+
+def serve(
+    run: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    batch: int = 8,
+    device: str = "cpu",
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto",
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
+    """Answer over HTTP: a page for people at /, and JSON for programs at /predict, /model and /health.
+
+    A program sends a picture file as the body: curl --data-binary @cat.jpg http://127.0.0.1:8000/predict?top=3
+
+    Parameters
+    ----------
+    run
+        A run folder, as train printed it, or a file that import-weights wrote.
+    host
+        The address to listen on; "0.0.0.0" answers other machines too, whoever they are.
+    port
+        0 takes any free one.
+    batch
+        The most pictures that run at once; requests that wait at the same time are one batch.
+    device
+        "cpu", "cuda" or "mps".
+    engine
+        What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", or "auto", the one measured to be
+        fastest here.
+    json_
+        Print an object with the address and the engine.
+    """
+    import inceptionlab.prediction as prediction
+    from inceptionlab.web.serving import serve
+
+    if batch < 1:
+        raise RunError(f"--batch {batch}: a batch has at least 1 picture")
+    trained, name = prediction.with_engine(prediction.load_run(run, device), engine)
+
+    def ready(address: str) -> None:
+        words = f"{address}   ({trained.network.spec.title} by {name}; Ctrl-C ends it)"
+        print(json.dumps({"address": address, "engine": name}) if json_ else words, flush=True)
+
+    serve(trained, name, host, port, batch, ready)

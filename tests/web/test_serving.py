@@ -1,0 +1,185 @@
+import asyncio
+import io
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import torch
+from PIL import Image
+
+from inceptionlab import create_model
+from inceptionlab.cli import main
+from inceptionlab.prediction import Trained, predict
+from inceptionlab.text import dumps
+from inceptionlab.training.files import save_weights
+
+pytest.importorskip("starlette")
+uvicorn = pytest.importorskip("uvicorn")
+
+from inceptionlab.web.app import LARGEST_BODY, application  # noqa: E402
+from inceptionlab.web.batching import Batcher, BusyError  # noqa: E402
+
+CLASSES = tuple("abcdefghij")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return Trained(create_model("small_fast").eval(), CLASSES)
+
+
+@pytest.fixture(scope="module")
+def address(trained):
+    """A server in a thread of its own, on a free port."""
+    config = uvicorn.Config(application(trained, "torch"), port=0, log_level="warning", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pixels = torch.randint(256, (40, 50, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    Image.fromarray(pixels.numpy()).save(tmp_path / "p.png")
+    return tmp_path / "p.png"
+
+
+def asked(address, body=None):
+    """(status, type, what came) of a request."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, body), timeout=60) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read()
+
+
+def test_it_guesses_as_predict_does(address, trained, picture):
+    status, _, content = asked(f"{address}/predict?top=3", picture.read_bytes())
+    found, wanted = json.loads(content), predict(trained, [picture], 3)[0]["top"]
+    assert status == 200
+    assert [guess["label"] for guess in found["top"]] == [guess["label"] for guess in wanted]
+    assert found["top"][0]["probability"] == pytest.approx(wanted[0]["probability"], rel=1e-4)
+
+
+def test_it_says_what_it_serves(address):
+    model = json.loads(asked(f"{address}/model")[2])
+    assert (model["network"], model["engine"], model["classes"]) == ("small_fast", "torch", list(CLASSES))
+    assert model["input"] == {"channels": 3, "height": 32, "width": 32}
+    assert json.loads(asked(f"{address}/health")[2]) == {"status": "ok", "waiting": 0}
+
+
+def test_the_page_needs_no_other_server(address):
+    status, kind, content = asked(address)
+    assert (status, kind) == (200, "text/html; charset=utf-8")
+    assert b"<!doctype html>" in content
+    assert b"http" not in content
+
+
+@pytest.mark.parametrize(("query", "body", "status", "words"), [
+    ("", b"", 400, "there is no picture"),
+    ("", b"no picture", 400, "cannot be read as a picture"),
+    ("", "cut", 400, "cannot be read as a picture"),
+    ("", "tiny", 400, "a picture needs at least 4x4"),
+    ("", b"\0" * (LARGEST_BODY + 1), 413, "more than 32 MiB"),
+    ("?top=0", b"x", 400, "ask for at least 1 class"),
+    ("?top=many", b"x", 400, "ask for at least 1 class"),
+    ("?top=99999999999999999999", b"x", 400, "ask for at least 1 class"),
+])  # fmt: skip
+def test_what_is_no_picture_is_refused_in_a_sentence(address, picture, query, body, status, words):
+    small = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(small, "PNG")
+    content = {"cut": picture.read_bytes()[:500], "tiny": small.getvalue()}.get(body) if isinstance(body, str) else body
+    found, _, answer = asked(f"{address}/predict{query}", content)
+    assert (found, words in json.loads(answer)["error"]) == (status, True)
+    assert asked(f"{address}/health")[0] == 200  # and it goes on
+
+
+def test_other_addresses_and_methods_are_refused(address):
+    assert asked(f"{address}/etc/passwd")[0] == 404
+    assert asked(f"{address}/predict")[0] == 405
+    assert "error" in json.loads(asked(f"{address}/nothing")[2])
+
+
+def gathered(batcher, pictures):
+    """What a batcher answers to pictures that come at once, errors among them."""
+
+    async def all_at_once():
+        task = asyncio.create_task(batcher.work())
+        found = await asyncio.gather(*map(batcher.logits, pictures), return_exceptions=True)
+        task.cancel()
+        return found
+
+    return asyncio.run(all_at_once())
+
+
+def test_requests_that_wait_together_are_one_batch():
+    sizes = []
+
+    def run(x):
+        sizes.append(len(x))
+        return x.flatten(1)
+
+    pictures = [torch.full((1, 1, 1, 2), float(i)) for i in range(7)]
+    found = gathered(Batcher(run, largest=4), pictures)
+    assert [float(row[0]) for row in found] == list(range(7))  # everyone has their own
+    assert (sum(sizes), max(sizes)) == (7, 4)
+
+
+def test_a_batch_that_fails_fails_alone_and_too_many_are_refused():
+    calls = []
+
+    def run(x):
+        calls.append(len(x))
+        if len(calls) == 1:
+            raise RuntimeError("no memory")
+        return x.flatten(1)
+
+    found = gathered(Batcher(run, largest=2, patience=4), [torch.zeros(1, 1, 1, 1)] * 5)
+    assert [type(one) for one in found] == [RuntimeError, RuntimeError, torch.Tensor, torch.Tensor, BusyError]
+
+
+def test_the_command_serves_until_it_is_asked_to_stop(trained, picture, tmp_path):
+    weights = tmp_path / "w.safetensors"
+    save_weights(weights, trained.network.state_dict(), {"spec": dumps(trained.network.spec)})
+    command = [
+        sys.executable,
+        "-m",
+        "inceptionlab",
+        "serve",
+        str(weights),
+        "--port",
+        "0",
+        "--engine",
+        "torch",
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = json.loads(process.stdout.readline())
+        status, _, content = asked(f"{said['address']}/predict", picture.read_bytes())
+        process.send_signal(signal.SIGTERM)
+    assert (said["engine"], status, len(json.loads(content)["top"])) == ("torch", 200, 5)
+
+
+def test_a_port_that_is_taken_is_said(trained, address, tmp_path, capsys):
+    weights = tmp_path / "w.safetensors"
+    save_weights(weights, trained.network.state_dict(), {"spec": dumps(trained.network.spec)})
+    port = address.rpartition(":")[2]
+    for arguments, words in (
+        (["--port", port], "cannot be listened on"), (["--port", "99999"], "a port is a number from 0 to 65535"),
+        (["--batch", "0"], "at least 1 picture"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as stopped:
+            main(["serve", str(weights), "--engine", "torch", *arguments])
+        assert stopped.value.code == 2
+        assert words in capsys.readouterr().err
