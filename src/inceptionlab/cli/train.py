@@ -64,6 +64,8 @@ class Options:
     compile: Literal["none", "default", "reduce-overhead", "max-autotune"] = "none"
     """Mode of torch.compile: minutes before the first step on a CPU, less time a step; "reduce-overhead" records CUDA
     graphs."""
+    shard: bool = False
+    """Divide weights, gradients and the optimiser's state among the processes that torchrun started (FSDP)."""
 
 
 def train(
@@ -94,7 +96,7 @@ def train(
 
     chosen = options or Options()
     machine = Machine(chosen.device, chosen.data_dir, chosen.tensorboard, chosen.checkpoint, chosen.siblings,
-                      chosen.compile)  # fmt: skip
+                      chosen.compile, chosen.shard)  # fmt: skip
     if resume is not None:
         _go(read_setup(resume), resume, machine, None)
         return

@@ -6,6 +6,7 @@ that never stopped, bit for bit.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
@@ -29,6 +29,7 @@ from inceptionlab.training import files
 from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
 from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.sharding import all_finite, is_sharded, part_of, restore, save_shards, whole
 
 SECONDS_BETWEEN_STATES = 5.0
 SHARE_OF_SAVING = 0.02
@@ -85,17 +86,22 @@ class Trainer:
     model: Any = None
     optimizer: Any = None
     average: MovingAverage | None = None
+    plain: Any = None
+    """The network whole: the same, or where it is sharded a copy that validation and the test run."""
     _next_save: float = 0.0
     _still: list[nn.Module] = field(default_factory=list[nn.Module])
 
     def prepare(self) -> None:
         """Put the network on the device, make the optimiser, and take the newest readable state up."""
-        cast(Any, self.network).to(memory_format=torch.channels_last)
+        self.plain = copy.deepcopy(self.network) if is_sharded(self.fabric) else self.network
+        if not is_sharded(self.fabric):  # which takes contiguous weights
+            cast(Any, self.network).to(memory_format=torch.channels_last)
         self._still = freeze(self.network, self.recipe)
         if self.recipe.sync_norm:
             self.network = cast(InceptionNetwork, nn.SyncBatchNorm.convert_sync_batchnorm(self.network))
-        optimizer: Optimizer = make_optimizer(self.network, self.recipe)
-        self.model, self.optimizer = self.fabric.setup(self.network, optimizer)
+        self.model = self.fabric.setup_module(self.network)
+        self.optimizer = self.fabric.setup_optimizers(make_optimizer(self.network, self.recipe))
+        self.plain.to(self.fabric.device)
         self.model.mark_forward_method("forward_with_aux")
         self.average = MovingAverage(self.network, self.recipe.ema) if self.recipe.ema else None
         state, problems = files.load_state(self.folder / "state")
@@ -116,11 +122,10 @@ class Trainer:
         return self.progress
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore(self.network, self.optimizer, state)
         if self.average is not None:
-            device = self.fabric.device
-            self.average.state = {name: value.to(device) for name, value in state["average"].items()}
+            own = self.network.state_dict()
+            self.average.state = {name: part_of(own[name], value) for name, value in state["average"].items()}
         self.progress = Progress(**state["progress"])
 
     def _train_epoch(self, train: Pictures) -> None:
@@ -205,7 +210,7 @@ class Trainer:
 
     def _not_finite(self, what: str) -> str:
         now, folder = self.progress, self.folder / "state"
-        kept = f"the last good state is in {folder}" if any(folder.glob("*.pt")) else "no state was written yet"
+        kept = f"the last good state is in {folder}" if files.states(folder) else "no state was written yet"
         return (
             f"{what} not a finite number any more at epoch {now.epoch + 1}, step {now.step}; {kept}. A lower learning "
             f"rate (now {self.recipe.lr:g}), --set clip=2.0 or --precision fp32 may help"
@@ -213,7 +218,7 @@ class Trainer:
 
     def _end_epoch(self, validation: Pictures) -> None:
         now = self.progress
-        weights = self.average.state if self.average is not None else self.network.state_dict()
+        weights = whole(self.average.state if self.average is not None else self.network.state_dict())
         top1, loss = self._validated(weights, validation)
         record = {
             "epoch": now.epoch + 1, "step": now.step, "train_loss": now.loss_sum / now.seen, "val_loss": loss,
@@ -236,21 +241,25 @@ class Trainer:
         """(accuracy, loss) on the validation pictures, which the first process looks at for all."""
         found = (0.0, 0.0)
         if self.fabric.is_global_zero:
-            with evaluated(self.network, weights), self.fabric.autocast():
-                found = accuracy_and_loss(self.network, validation, self.network.spec.input, self.recipe.mirror)
+            with evaluated(self.plain, weights), self.fabric.autocast():
+                found = accuracy_and_loss(self.plain, validation, self.network.spec.input, self.recipe.mirror)
         return self.fabric.broadcast(found)
 
     def _save(self, seconds: float) -> None:
         now, started = self.progress, time.monotonic()
-        if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
+        if not all_finite(self.network):
             raise RunError(self._not_finite("a weight is"))
         now.seconds += seconds
         progress = {name: getattr(now, name) for name in Progress.__slots__}  # type: ignore[attr-defined]
         state = {"model": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "progress": progress}
         if self.average is not None:
             state["average"] = self.average.state
-        if self.fabric.is_global_zero:
+        if is_sharded(self.fabric):
+            save_shards(self.folder / "state" / files.state_name(now.step), state, self.fabric)
+        elif self.fabric.is_global_zero:
             files.save_state(self.folder / "state", state, now.step)
+        if self.fabric.is_global_zero:
+            files.keep_newest(self.folder / "state")
         took = time.monotonic() - started
         self._next_save = time.monotonic() + max(SECONDS_BETWEEN_STATES, took / SHARE_OF_SAVING)
 

@@ -32,6 +32,7 @@ from inceptionlab.training.log import MetricsLog, read_metrics
 from inceptionlab.training.loop import Listeners, Trainer
 from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.recipe import Recipe, as_table, recipe_from
+from inceptionlab.training.sharding import strategy
 from inceptionlab.weights.loading import load_weights
 
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune"]
@@ -66,7 +67,7 @@ class Machine:
 
     `device` is "auto", "cpu", "cuda" or "mps"; `data_dir` the folder of named data sets; `checkpoint` a pattern of
     nodes whose activations are recomputed; `siblings` runs 1x1 convolutions of one input together; `compile` is the
-    mode of torch.compile ("reduce-overhead" records CUDA graphs).
+    mode of torch.compile ("reduce-overhead" records CUDA graphs); `shard` divides the weights among the processes.
     """
 
     device: str = "auto"
@@ -75,6 +76,7 @@ class Machine:
     checkpoint: str = ""
     siblings: bool = False
     compile: Compile = "none"
+    shard: bool = False
 
 
 def default_recipe(data: str) -> str:
@@ -89,7 +91,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     `data` may be handed over if it is loaded already. Raises `RunError` for a folder that holds another or a
     finished run.
     """
-    fabric, precision = make_fabric(machine.device, _precision(folder, setup.recipe))
+    fabric, precision = make_fabric(machine.device, _precision(folder, setup.recipe), machine.shard)
     if setup.recipe.sync_norm and fabric.device.type == "cpu":
         raise RunError("sync_norm = true works on GPUs only; without it each process normalises its own pictures")
     if fabric.is_global_zero:
@@ -102,7 +104,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     initialise(network, seed=setup.seed)
     if machine.compile != "none":
         _compile(network, machine.compile)
-    if setup.weights and not any((folder / "state").glob("*.pt")):
+    if setup.weights and not files.states(folder / "state"):
         listeners.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
     _same_data(folder, digests)
@@ -119,6 +121,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     done = trainer.fit(training, validation)
     result: Score | None = None
     if log is not None:  # one process writes and tests, the others wait for what it found
+        network = cast(InceptionNetwork, trainer.plain)
         network.load_state_dict(files.load_weights(folder / "model.safetensors"))
         selected = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
         result = test(network, data, setup, folder, fabric, selected)
@@ -144,7 +147,7 @@ def test(
     return result
 
 
-def make_fabric(device: str, precision: str) -> tuple[Fabric, str]:
+def make_fabric(device: str, precision: str, shard: bool = False) -> tuple[Fabric, str]:
     """Fabric for one device, or for those of the processes that torchrun started, and the precision it computes in
     ("auto": bf16 where the device is faster in it).
 
@@ -164,7 +167,7 @@ def make_fabric(device: str, precision: str) -> tuple[Fabric, str]:
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
         accelerator=device, devices=here, num_nodes=max(1, processes // here),
-        strategy="ddp" if processes > 1 else "auto", precision=FABRIC[precision],  # type: ignore[arg-type]
+        strategy=strategy(processes) if shard else "ddp" if processes > 1 else "auto", precision=FABRIC[precision],  # type: ignore[arg-type]
     )  # fmt: skip
     fabric.launch()
     return fabric, precision
