@@ -2,12 +2,15 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
-from inceptionlab import RunError
+from inceptionlab import RunError, create_model, get_spec, measure
 from inceptionlab.cli import main
 from inceptionlab.optimize import benchmarking
 from inceptionlab.optimize.benchmarking import Contestant, Machine, as_records, race, ratio, table
 from inceptionlab.optimize.memory import peak_bytes
+from inceptionlab.optimize.optimizing import optimize
+from inceptionlab.optimize.profiling import BETWEEN, kind_of, profile, profile_table
 
 CPU = torch.device("cpu")
 
@@ -58,13 +61,34 @@ def test_peak_memory_is_that_of_the_work():
     assert found is None or 0.9 * 2**28 < found < 1.3 * 2**28
 
 
-@pytest.mark.parametrize("arguments", [["--engines", "torch", "--batch", "2"], ["--train", "--batch", "4"]])
+def test_a_profile_adds_up_to_the_pass():
+    network = optimize(create_model("inception_net"), torch.zeros(2, 3, 32, 32))
+    shares = {share.kind: share for share in profile(network, torch.zeros(4, 3, 32, 32))}
+    multiplied = sum(share.gflop for share in shares.values())
+    assert multiplied == pytest.approx(4 * 2e-9 * measure(get_spec("inception_net")).macs, rel=0.02)
+    assert shares["convolution 1×1"].count > 1
+    assert shares["convolution 3×3"].gflops > 0
+    assert BETWEEN in shares
+    assert "of peak" in profile_table(list(shares.values()), 100.0)
+
+
+def test_kinds_are_named_by_window_stride_and_groups():
+    assert kind_of(nn.Conv2d(8, 8, 3, 2)) == "convolution 3×3 / 2"
+    assert kind_of(nn.Conv2d(8, 8, (1, 7), groups=8)) == "convolution 1×7 depthwise"
+    assert kind_of(nn.Conv2d(8, 8, 1, groups=2)) == "convolution 1×1 in 2 groups"
+    assert kind_of(nn.ReLU()) == "ReLU"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--engines", "torch", "--batch", "2", "--profile"], ["--train", "--batch", "4"]]
+)
 def test_the_command_measures(arguments, tmp_path, capsys):
     main(["benchmark", "small_fast", "--rounds", "3", "--noisy", "--precision", "fp32", "--json",
           "-o", str(tmp_path / "speed"), *arguments])  # fmt: skip
     (record,) = json.loads(capsys.readouterr().out)
     assert record["peak_gflops"]["fp32"] > 0
     assert [row["ours"] for row in record["rows"]][-1]
+    assert bool(record["profile"]) == ("--profile" in arguments)
     assert json.loads((tmp_path / "speed.json").read_text()) == [record]
     assert "times the first" in (tmp_path / "speed.md").read_text()
     assert next(tmp_path.glob("speed-small_fast-*.svg")).read_text().startswith("<svg")

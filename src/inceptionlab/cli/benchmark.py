@@ -43,6 +43,8 @@ class Race:
     """"cpu" or "cuda"."""
     noisy: bool = False
     """Compare even where the machine's own times spread too far."""
+    profile: bool = False
+    """Show too where the time of our network goes in torch, by kind of layer (fp32, on a CPU)."""
 
 
 def benchmark(
@@ -69,6 +71,8 @@ def benchmark(
     chosen = race or Race()
     if not names:
         raise SpecError("no network was named; inceptionlab list shows them")
+    if chosen.profile and (chosen.device != "cpu" or chosen.train):
+        raise SpecError("--profile looks at inference on a CPU; leave --train out and give --device cpu")
     if chosen.rounds < 3 or min(chosen.batch, default=0) < 1:
         raise SpecError(f"--rounds {chosen.rounds} --batch {list(chosen.batch)}: give at least 3 rounds and 1 picture")
     results: list[tuple[dict[str, Any], str]] = []
@@ -99,6 +103,7 @@ def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]
     machine = benchmarking.measured_machine(device, chosen.precision)
     machine.device = device_name(device)
     found, machine.noise = benchmarking.race(contestants, device, chosen.rounds, _follow(name, batch), chosen.noisy)
+    machine.at_best(benchmarking.measured_machine(device, chosen.precision))
     rows = benchmarking.as_records(found, machine)
     for row in rows:
         row["peak_memory"] = memory[row["name"], row["precision"]]
@@ -107,8 +112,18 @@ def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]
         "network": name, "batch": batch, "input": list(network.spec.input.shape), "train": chosen.train,
         "device": machine.device, "threads": machine.threads, "torch": torch.__version__, "noise": machine.noise,
         "peak_gflops": machine.peaks, "bandwidth_gb": machine.bandwidth, "versions": _versions(), "rows": rows,
+        "profile": _profiled(network, x) if chosen.profile else [],
     }  # fmt: skip
     return record, benchmarking.roofline_svg(rows, machine, intensity)
+
+
+def _profiled(network: InceptionNetwork, x: Tensor) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from inceptionlab.optimize.optimizing import optimize
+    from inceptionlab.optimize.profiling import profile
+
+    return [asdict(share) for share in profile(optimize(network, x[:2]), x)]
 
 
 def _prepared(
@@ -183,6 +198,7 @@ def _versions() -> dict[str, str]:
 
 def _section(record: dict[str, Any]) -> str:
     from inceptionlab.optimize.benchmarking import table
+    from inceptionlab.optimize.profiling import Share, profile_table
 
     peaks = ", ".join(f"{name} {value:.0f}" for name, value in record["peak_gflops"].items())
     what = "training" if record["train"] else "inference"
@@ -191,11 +207,13 @@ def _section(record: dict[str, Any]) -> str:
         f"| {row['name']} | {row['precision']} | {row['peak_memory'] / 2**20:.0f} |"
         for row in record["rows"] if row["peak_memory"] is not None
     )  # fmt: skip
+    shares = [Share(**share) for share in record["profile"]]
+    where = f"\n\n{profile_table(shares, record['peak_gflops'].get('fp32'))}" if shares else ""
     return (
         f"### {record['network']}, {'×'.join(map(str, record['input']))}, batch {record['batch']}, {what}\n\n"
         f"{record['device']}, {record['threads']} threads; {versions}; peak of a multiplication, GFLOP/s: {peaks}; "
         f"noise {record['noise']:.0%}\n\n{table(record['rows'])}\n\n"
-        f"| first pass | precision | peak memory, MiB |\n|---|---|---:|\n{memory}"
+        f"| first pass | precision | peak memory, MiB |\n|---|---|---:|\n{memory}{where}"
     )
 
 
