@@ -100,8 +100,6 @@ def profile_table(shares: list[Share], peak: float | None) -> str:
     for share in shares:
         rate = f"{share.gflops:.0f}" if share.gflop else ""
         part = f"{share.gflops / peak:.0%}" if share.gflop and peak else ""
-        lines.append(
-            f"| {share.kind} | {share.count or ''} | {1e3 * share.seconds:.1f} | {share.seconds / whole:.0%} | {rate} | "
-            f"{part} |"
-        )
+        cells = [share.kind, str(share.count or ""), f"{1e3 * share.seconds:.1f}", f"{share.seconds / whole:.0%}"]
+        lines.append("| " + " | ".join([*cells, rate, part]) + " |")
     return "\n".join(lines)
