@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from inceptionlab import RunError
 from inceptionlab.cli import main
@@ -90,6 +92,19 @@ def test_without_ray_it_is_said(monkeypatch):
         on_ray(Machine("cpu"), "local", 0, lambda: False)
 
 
+def dealt(out):
+    """The GPUs that the runs of a study were dealt."""
+    found = [json.loads(path.read_text())["visible_gpus"] for path in out.rglob("environment.json")]
+    assert len(found) == 6
+    return set(found)
+
+
+def test_workers_are_dealt_a_gpu_each(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)  # what the workers find is none, so they take the CPU
+    main(["study", "run", str(file), "--out", str(tmp_path / "out"), "--device", "auto", "--workers", "2"])
+    assert dealt(tmp_path / "out") == {"0", "1"}
+
+
 CLUSTER = """
 import sys
 from pathlib import Path
@@ -100,13 +115,13 @@ from inceptionlab.study.engines import on_ray
 from inceptionlab.study.running import run_study
 from inceptionlab.training.run import Machine
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})
+cluster.add_node(num_cpus=1, num_gpus=1)
 cluster.wait_for_nodes()
 ray.init(address=cluster.address, log_to_driver=False)
 print(len([node for node in ray.nodes() if node["Alive"]]), "nodes", flush=True)
 say = lambda text: print(text, flush=True)
-run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), on_ray(Machine("cpu"), "auto", 0, lambda: False), say)
+run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), on_ray(Machine("cpu"), "auto", 0.5, lambda: False), say)
 ray.shutdown()
 cluster.shutdown()
 """
@@ -127,6 +142,7 @@ def test_a_cluster_of_two_nodes_computes_a_study(file, tmp_path):
     assert done.stdout.startswith("2 nodes")
     assert "6/6" in done.stdout
     assert outcome(file, out).count("the loss") == 2
+    assert dealt(out) == {"0"}  # each node has one, which Ray believes without looking, and lends by halves
     main(["study", "report", str(prepared(file, out))])
 
 

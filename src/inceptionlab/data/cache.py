@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "inceptionlab"
 
 
-def remembered(files: list[Path], settings: object, read: Callable[[], Pictures]) -> Pictures:
+def remembered(files: Sequence[str | Path], settings: object, read: Callable[[], Pictures]) -> Pictures:
     """What `read` gives for these files, from the cache where neither they nor the settings have changed since.
 
     A file is known by its path, its size and the time of its last change. A cache that cannot be written or read is
@@ -38,13 +38,13 @@ def remembered(files: list[Path], settings: object, read: Callable[[], Pictures]
     return pictures
 
 
-def key_of(files: list[Path], settings: object) -> str:
+def key_of(files: Sequence[str | Path], settings: object) -> str:
     """A name for these files as they are now, read with these settings."""
-    names = [os.path.split(path) for path in files]
-    parents = {parent: os.path.realpath(parent) for parent in {parent for parent, _ in names}}
+    names = [str(path).rpartition(os.sep) for path in files]
+    parents = {parent: os.path.realpath(parent) for parent in {parent for parent, _, _ in names}}
     states = map(os.stat, files)
     facts = [(f"{parents[parent]}/{name}", state.st_size, state.st_mtime_ns)
-             for (parent, name), state in zip(names, states, strict=True)]  # fmt: skip
+             for (parent, _, name), state in zip(names, states, strict=True)]  # fmt: skip
     return hashlib.sha256(json.dumps([FORMAT, settings, facts]).encode()).hexdigest()[:24]
 
 

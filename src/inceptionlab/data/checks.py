@@ -80,12 +80,12 @@ def check_folder(folder: Path) -> Findings:
     for split in parts or ["all"]:
         classes, files, labels = find_pictures(folder / split if parts else folder)
 
-        def look(i: int, split: str = split, classes: tuple[str, ...] = classes, files: list[Path] = files,
+        def look(i: int, split: str = split, classes: tuple[str, ...] = classes, files: list[str] = files,
                  labels: list[int] = labels) -> Seen | tuple[str, str]:  # fmt: skip
             try:
                 return _of_file(split, classes[labels[i]], files[i])
             except DataError as error:
-                return str(files[i]), str(error)
+                return files[i], str(error)
 
         with ThreadPoolExecutor() as pool:
             for found in followed(pool.map(look, range(len(files))), f"looking at {split}", len(files)):
@@ -99,10 +99,10 @@ def check_set(data: DataSet) -> Findings:
     return _findings([one for name, part in splits if part is not None for one in _of_array(name, part)], [])
 
 
-def _of_file(split: str, label: str, path: Path) -> Seen:
-    picture = decode(path, str(path), 3)
+def _of_file(split: str, label: str, path: str) -> Seen:
+    picture = decode(path, path, 3)
     with Image.open(path) as raw:
-        return _seen(split, label, str(path), picture, raw.mode)
+        return _seen(split, label, path, picture, raw.mode)
 
 
 def _of_array(split: str, pictures: Pictures) -> Iterator[Seen]:

@@ -57,18 +57,18 @@ def divided(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
     return pictures.subset(rest), pictures.subset(part)
 
 
-def find_pictures(folder: Path) -> tuple[tuple[str, ...], list[Path], list[int]]:
+def find_pictures(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
     """(classes, files, labels) of a folder with a folder a class. Raises `DataError` for one without pictures."""
     classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if len(classes) < 2:
         raise DataError(f"{folder} has {len(classes)} class folder(s); put the pictures of each class in a folder")
-    files: list[Path] = []
+    files: list[str] = []  # a Path takes longer to make than a file to list
     labels: list[int] = []
     for label, name in enumerate(classes):
         found = sorted(_walk(str(folder / name)))
         if not found:
             raise DataError(f"the class folder {folder / name} holds no picture ({', '.join(SUFFIXES)})")
-        files += map(Path, found)
+        files += found
         labels += [label] * len(found)
     return tuple(classes), files, labels
 
@@ -96,17 +96,17 @@ def _read(folder: Path, picture: Input) -> Pictures:
 
 
 def _on_disk(
-    classes: tuple[str, ...], files: list[Path], labels: list[int], picture: Input, settings: object
+    classes: tuple[str, ...], files: list[str], labels: list[int], picture: Input, settings: object
 ) -> Pictures:
     """The pictures of a large folder, decoded when they are needed."""
     identity = key_of(files, settings)
     size = (*stored_size(picture), picture.channels)
 
     def decoded(number: int) -> np.ndarray:
-        return stored_pixels(files[number], str(files[number]), picture)
+        return stored_pixels(files[number], files[number], picture)
 
     images = disk_images(cache_folder() / "decoded" / identity, len(files), size, decoded, identity)
-    return Pictures(images, torch.tensor(labels), classes, tuple(map(str, files)))
+    return Pictures(images, torch.tensor(labels), classes, tuple(files))
 
 
 def stored_size(picture: Input) -> tuple[int, int]:
@@ -122,7 +122,7 @@ def stored_pixels(file: str | Path | IO[bytes], where: str, picture: Input) -> n
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _decoded(folder: Path, classes: tuple[str, ...], files: list[Path], labels: list[int], picture: Input) -> Pictures:
+def _decoded(folder: Path, classes: tuple[str, ...], files: list[str], labels: list[int], picture: Input) -> Pictures:
     size = stored_size(picture)
     need = len(files) * size[0] * size[1] * picture.channels
     if need > MOST_BYTES:
@@ -133,9 +133,9 @@ def _decoded(folder: Path, classes: tuple[str, ...], files: list[Path], labels: 
     images = np.empty((len(files), *size, picture.channels), np.uint8)
 
     def read(i: int) -> None:
-        images[i] = stored_pixels(files[i], str(files[i]), picture)
+        images[i] = stored_pixels(files[i], files[i], picture)
 
     with ThreadPoolExecutor() as pool:
         for _ in followed(pool.map(read, range(len(files))), f"reading {folder.name}", len(files)):
             pass
-    return Pictures(torch.from_numpy(images), torch.tensor(labels), classes, tuple(map(str, files)))
+    return Pictures(torch.from_numpy(images), torch.tensor(labels), classes, tuple(files))

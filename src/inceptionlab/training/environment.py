@@ -17,13 +17,14 @@ PACKAGES = ("inceptionlab", "torch", "lightning-fabric", "numpy", "pillow", "sci
 
 
 def environment(device: torch.device, data: str) -> dict[str, Any]:
-    """Versions, device, threads, the digests of the data and of this package's source, and the command."""
+    """Versions, device, the GPUs dealt to the process, threads, digests of the data and of the source, the command."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "device": device_name(device),
+        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
         "data": data,
