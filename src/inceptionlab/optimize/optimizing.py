@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inceptionlab.errors import RunError
 from inceptionlab.optimize.engines import DTYPES, Runner, run_openvino
 from inceptionlab.optimize.exactness import check, exact
-from inceptionlab.optimize.packing import available, packed, packed_residual
+from inceptionlab.optimize.packing import available, laid_out, packed, packed_residual
 from inceptionlab.optimize.quantizing import quantized
 from inceptionlab.optimize.rewrites import rewritten
 from inceptionlab.optimize.slicing import sliced
@@ -66,7 +66,8 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
     cast(Any, plain).to(DTYPES[precision], memory_format=torch.channels_last)
     if available(device) and precision != "fp16":
         plain = rewritten(rewritten(plain, packed), packed_residual)
-        plain = sliced(plain, example.to(DTYPES[precision]).contiguous(memory_format=torch.channels_last))
+        x = example.to(DTYPES[precision]).contiguous(memory_format=torch.channels_last)
+        plain = sliced(laid_out(plain, x[:1]), x)
     return Optimized(plain, DTYPES[precision]).eval()
 
 

@@ -52,6 +52,26 @@ class PackedConv(nn.Module):
         )
 
 
+@torch.inference_mode()
+def laid_out(network: nn.Module, x: Float[Tensor, "b c h w"]) -> nn.Module:
+    """Put the filters of a network's packed convolutions, in place, into the layout that oneDNN wants for pictures like
+    `x`, which else it does in each pass anew. Pictures of other sizes stay possible.
+    """
+
+    def lay_out(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if isinstance(module, PackedConv) and not module.weight.is_mkldnn:
+            shape = list(given[0].shape)
+            module.weight = _operators._reorder_convolution_weight(module.weight, *module.geometry, shape)
+
+    hooks = [
+        module.register_forward_pre_hook(lay_out) for module in network.modules() if isinstance(module, PackedConv)
+    ]
+    network(x)
+    for hook in hooks:
+        hook.remove()
+    return network
+
+
 def packed(module: nn.Module) -> nn.Module:
     """A convolution whose norm is folded, packed."""
     if not isinstance(module, ConvNormAct) or not isinstance(module.norm, nn.Identity):

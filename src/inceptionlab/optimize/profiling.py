@@ -80,7 +80,11 @@ def kind_of(module: nn.Module) -> str:
     stride = module.geometry[1] if isinstance(module, PackedConv) else module.stride
     groups = module.geometry[3] if isinstance(module, PackedConv) else module.groups
     apart = (
-        " depthwise" if groups > 1 and groups == len(module.weight) else f" in {groups} groups" if groups > 1 else ""
+        " depthwise"
+        if groups > 1 and groups == module.weight.shape[0]
+        else f" in {groups} groups"
+        if groups > 1
+        else ""
     )
     steps = f" / {stride[0]}" if tuple(stride) != (1, 1) else ""
     return f"convolution {height}×{width}{steps}{apart}"
@@ -89,7 +93,7 @@ def kind_of(module: nn.Module) -> str:
 def _products(module: nn.Module) -> int:
     """Multiplications of one value of a layer's output."""
     if isinstance(module, PackedConv | nn.Conv2d):
-        return module.weight[0].numel()
+        return module.weight.shape[1:].numel()
     return module.in_features if isinstance(module, nn.Linear) else 0
 
 
