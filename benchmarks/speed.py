@@ -53,8 +53,8 @@ def main() -> None:
     head = "| " + " | ".join(HEAD) + " |\n|" + "---|" * len(HEAD)
     RESULTS.joinpath("speed.md").write_text(
         f"# Speed of all networks that were measured\n\n{device}; {said}. Weights are the same for everyone, rounds "
-        "are interleaved, ratios are of medians with 95 % intervals over rounds (bootstrap), memory is that of the first "
-        "pass. Noise is the distance of the quartiles of one and the same multiplication over its median.\n\n"
+        "are interleaved, ratios are of medians with 95 % intervals over rounds (bootstrap), memory is that of the "
+        "first pass. Noise is the distance of the quartiles of one and the same multiplication over its median.\n\n"
         + "\n".join([head, *map(line, records)])
         + "\n\nThe whole tables, with pictures, stand in `speed_*.md`.\n",
         encoding="utf-8",

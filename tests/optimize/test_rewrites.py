@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -125,6 +127,14 @@ def test_large_maps_go_in_slices():
     with torch.inference_mode():
         assert torch.allclose(fast(x), model(x), rtol=1e-4, atol=1e-4)
         assert torch.allclose(fast(x[:1]), model(x[:1]), rtol=1e-4, atol=1e-4)
+
+
+def test_an_optimised_network_can_be_copied_and_takes_other_sizes():
+    model = with_statistics(create_model("small_fast"))
+    fast = optimize(model, torch.randn(2, 3, 32, 32))
+    for x in (torch.randn(3, 3, 32, 32), torch.randn(2, 3, 48, 40)):
+        with torch.inference_mode():
+            assert torch.allclose(copy.deepcopy(fast)(x), model(x), rtol=1e-4, atol=1e-4)
 
 
 def test_eight_bits_from_a_module():

@@ -4,6 +4,7 @@ pass over the map.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -39,6 +40,10 @@ class PackedConv(nn.Module):
         self.kind, self.algorithm = _FUSED[type(act)]
         self.weight = conv.weight.detach()
         self.bias = None if conv.bias is None else conv.bias.detach()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PackedConv:
+        """A copy shares the filters, which nobody changes: what is in oneDNN's layout cannot be copied by Python."""
+        return copy.copy(self)
 
     def forward(self, x: Float[Tensor, "b c h w"], other: Tensor | None = None) -> Float[Tensor, "b d h2 w2"]:
         """Convolve, add and activate in one pass."""
