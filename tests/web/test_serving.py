@@ -88,7 +88,7 @@ def test_the_page_needs_no_other_server(address):
 
 @pytest.mark.parametrize(("query", "body", "status", "words"), [
     ("", b"", 400, "there is no picture"),
-    ("", b"no picture", 400, "cannot be read as a picture"),
+    ("", b"no picture", 400, "cannot be read as a picture: it is of no format"),
     ("", "cut", 400, "cannot be read as a picture"),
     ("", "tiny", 400, "a picture needs at least 4x4"),
     ("", b"\0" * (LARGEST_BODY + 1), 413, "more than 32 MiB"),

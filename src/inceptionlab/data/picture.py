@@ -43,7 +43,9 @@ def decode(
         raise DataError(f"{where} is larger than {LARGEST:,} pixels; make it smaller first") from None
     except DataError:
         raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+    except UnidentifiedImageError:
+        raise DataError(f"{where} cannot be read as a picture: it is of no format that is known here") from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{where} cannot be read as a picture: {error}") from None
 
 
