@@ -23,12 +23,12 @@ from inceptionlab.optimize.exporting import facts_of, write_onnx
 BATCH = 32
 REWRITES = tuple(name for name in FOR_ENGINES if name != "exchanged")
 """The rewrites before quantisation: a bias behind an average would be a sum of its own between 8-bit maps."""
-QUANTIZED = (
-    "Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Relu", "Add"
-)  # fmt: skip
-"""The operators between whose results maps stay in 8 bits. With Relu among them a convolution's result is quantised
-behind its activation: no bit goes to negative values that are cut off, and no engine computes them in fp32 between.
+MULTIPLYING = ("Conv", "Gemm", "MatMul")
+"""Their results are quantised where the next operator takes them, behind the activation: no bit goes to values that it
+cuts off, and no engine goes through fp32 between the two.
 """
+QUANTIZED = (*MULTIPLYING, "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Relu", "Add")
+"""The operators between which maps stay in 8 bits."""
 TRIED = 8
 """Layers that the search tries one by one, the most sensitive of all first."""
 
@@ -96,9 +96,7 @@ def _sensitive(whole: Path, pictures: Tensor, wanted: Tensor) -> list[str]:
     """The layers by how far the logits move when each alone is quantised, most first."""
     library: Any = import_module("onnx")
     few, truth = pictures[:BATCH], wanted[:BATCH]
-    names: list[str] = [
-        node.name for node in library.load(str(whole)).graph.node if node.op_type in ("Conv", "Gemm", "MatMul")
-    ]
+    names: list[str] = [node.name for node in library.load(str(whole)).graph.node if node.op_type in MULTIPLYING]
     moved: dict[str, float] = {}
     for name in names:
         alone = whole.with_name("alone.onnx")
@@ -132,6 +130,6 @@ def _write(
         str(whole), str(path), Batches(pictures), quant_format=library.QuantFormat.QDQ, per_channel=True,
         activation_type=library.QuantType.QUInt8, weight_type=library.QuantType.QInt8, nodes_to_exclude=list(excluded),
         nodes_to_quantize=None if only is None else list(only),
-        op_types_to_quantize=list(QUANTIZED),
+        op_types_to_quantize=list(QUANTIZED), extra_options={"OpTypesToExcludeOutputQuantization": list(MULTIPLYING)},
     )  # fmt: skip
     logging.root.setLevel(before)
