@@ -123,7 +123,7 @@ def _profiled(network: InceptionNetwork, x: Tensor) -> list[dict[str, Any]]:
     from inceptionlab.optimize.optimizing import optimize
     from inceptionlab.optimize.profiling import profile
 
-    return [asdict(share) for share in profile(optimize(network, x[:2]), x)]
+    return [asdict(share) for share in profile(optimize(network, x), x)]
 
 
 def _prepared(

@@ -41,22 +41,22 @@ def runner(network: InceptionNetwork, engine: EngineName, batch: int = 1) -> tup
     if device.type != "cpu":
         if engine not in ("auto", "torch"):
             raise RunError(f"{engine} runs on the CPU here; give --device cpu, or --engine torch")
-        return optimize(network, torch.zeros(2, *network.spec.input.shape, device=device)), "torch"
+        return optimize(network, _example(network, batch).to(device)), "torch"
     if engine != "auto":
-        return _made(network, engine), engine
+        return _made(network, engine, batch), engine
     notes, key = cache_folder() / "engines" / "fastest.json", f"{key_of(network)} {batch} {torch.get_num_threads()}"
     known = _read(notes)
     if known.get(key) not in installed():
         known[key] = fastest(network, batch)
         _write(notes, known)
-    return _made(network, known[key]), known[key]
+    return _made(network, known[key], batch), known[key]
 
 
 @torch.inference_mode()
 def fastest(network: InceptionNetwork, batch: int = 1) -> str:
     """The engine with the smallest median time on random pictures, all measured in turn."""
     x = torch.randn(batch, *network.spec.input.shape)
-    runners = {name: _made(network, name) for name in installed()}
+    runners = {name: _made(network, name, batch) for name in installed()}
     times: dict[str, list[float]] = {name: [] for name in runners}
     for number in range(ROUNDS + 1):
         for name, run in runners.items():
@@ -67,9 +67,9 @@ def fastest(network: InceptionNetwork, batch: int = 1) -> str:
     return min(times, key=lambda name: median(times[name]))
 
 
-def _made(network: InceptionNetwork, engine: str) -> Runner:
+def _made(network: InceptionNetwork, engine: str, batch: int) -> Runner:
     if engine == "torch":
-        return optimize(network, torch.zeros(2, *network.spec.input.shape))
+        return optimize(network, _example(network, batch))
     path = cache_folder() / "engines" / f"{key_of(network)}.onnx"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +77,11 @@ def _made(network: InceptionNetwork, engine: str) -> Runner:
         write_onnx(exact(network, FOR_ENGINES), network.spec.input.shape, facts_of(network, ()), partial)
         partial.rename(path)
     return run_onnxruntime(path) if engine == "onnxruntime" else run_openvino(path)
+
+
+def _example(network: InceptionNetwork, batch: int) -> Tensor:
+    """One picture or two, which says as much as a large batch."""
+    return torch.zeros(min(batch, 2), *network.spec.input.shape)
 
 
 def key_of(network: InceptionNetwork) -> str:

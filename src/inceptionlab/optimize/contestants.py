@@ -44,7 +44,7 @@ def inference(
     if "torch" in engines:
         for precision in precisions:
             if precision in DTYPES:
-                run = _inferring(optimize(network, x[:2], cast(Any, precision)), x)
+                run = _inferring(optimize(network, x, cast(Any, precision)), x)
                 yield Contestant("ours, torch", run, batch, macs, precision)
     write = _ours_written(network)
     for name, precision, run in _engines("ours", write, engines, precisions, x):

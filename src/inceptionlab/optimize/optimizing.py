@@ -53,7 +53,9 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
 
     In fp32 the rewrites are exact: the relative error on `example` is at most 1e-5, or `RunError` is raised. "bf16" and
     "fp16" compute the rewritten network in that precision. "int8" is for CPUs and run by OpenVINO; `example` calibrates
-    it and should be some hundred real pictures (`quantize`). State dicts do not fit: save the original.
+    it and should be some hundred real pictures (`quantize`). Else an example of one picture makes lone pictures faster
+    on a CPU, for the memory of a second copy of the filters; any batch may follow. State dicts do not fit: save the
+    original.
     """
     if precision == "int8":
         return _in_8_bits(model, example)
@@ -67,7 +69,7 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
     if available(device) and precision != "fp16":
         plain = rewritten(rewritten(plain, packed), packed_residual)
         x = example.to(DTYPES[precision]).contiguous(memory_format=torch.channels_last)
-        plain = sliced(laid_out(plain, x[:1]), x)
+        plain = sliced(laid_out(plain, x) if len(x) == 1 else plain, x)
     return Optimized(plain, DTYPES[precision]).eval()
 
 

@@ -39,6 +39,7 @@ class PackedConv(nn.Module):
         self.geometry = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.kind, self.algorithm = _FUSED[type(act)]
         self.weight = conv.weight.detach()
+        self.single: Tensor | None = None
         self.bias = None if conv.bias is None else conv.bias.detach()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PackedConv:
@@ -47,26 +48,28 @@ class PackedConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"], other: Tensor | None = None) -> Float[Tensor, "b d h2 w2"]:
         """Convolve, add and activate in one pass."""
+        weight = self.single if self.single is not None and len(x) == 1 else self.weight
         if other is None:
             return _operators._convolution_pointwise(
-                x, self.weight, self.bias, *self.geometry, self.kind, [], self.algorithm
+                x, weight, self.bias, *self.geometry, self.kind, [], self.algorithm
             )
         kind = None if self.kind == "none" else self.kind
         return _operators._convolution_pointwise(
-            x, other, self.weight, self.bias, *self.geometry, "add", 1.0, kind, [], self.algorithm
+            x, other, weight, self.bias, *self.geometry, "add", 1.0, kind, [], self.algorithm
         )
 
 
 @torch.inference_mode()
 def laid_out(network: nn.Module, x: Float[Tensor, "b c h w"]) -> nn.Module:
-    """Put the filters of a network's packed convolutions, in place, into the layout that oneDNN wants for pictures like
-    `x`, which else it does in each pass anew. Pictures of other sizes stay possible.
+    """Give a network's packed convolutions, in place, their filters in the layout that oneDNN wants for a lone picture
+    like `x` too, which else it makes in each pass anew. In batches that takes a small part of the time, and a layout
+    made for another batch takes up to three times as long, so they keep the plain one.
     """
 
     def lay_out(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        if isinstance(module, PackedConv) and not module.weight.is_mkldnn:
+        if isinstance(module, PackedConv):
             shape = list(given[0].shape)
-            module.weight = _operators._reorder_convolution_weight(module.weight, *module.geometry, shape)
+            module.single = _operators._reorder_convolution_weight(module.weight, *module.geometry, shape)
 
     hooks = [
         module.register_forward_pre_hook(lay_out) for module in network.modules() if isinstance(module, PackedConv)
