@@ -35,6 +35,9 @@ def test_a_race_orders_by_speed(clock):
     assert [len(one.times) for one in found] == [5, 5]
     assert ratio(*found) == pytest.approx((4, 4, 4))
     assert noise == 0
+    machine = Machine({"fp32": 1.0, "bf16": 1e9}, 1.0, 1)
+    race([contestant("one", 0.01)], CPU, rounds=3, machine=machine)
+    assert machine.peaks == {"fp32": pytest.approx(2e-9 * benchmarking.SIDE**3 / 0.01), "bf16": 1e9}
     rows = as_records(found, Machine({"fp32": 1.0}, 1.0, 1))
     assert rows[0]["ratio"] == 1
     assert [row["p50_ms"] for row in rows] == pytest.approx([20, 5])

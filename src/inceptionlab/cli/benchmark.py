@@ -102,7 +102,9 @@ def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]
         contestants.append(one)
     machine = benchmarking.measured_machine(device, chosen.precision)
     machine.device = device_name(device)
-    found, machine.noise = benchmarking.race(contestants, device, chosen.rounds, _follow(name, batch), chosen.noisy)
+    found, machine.noise = benchmarking.race(
+        contestants, device, chosen.rounds, _follow(name, batch), chosen.noisy, machine
+    )
     machine.at_best(benchmarking.measured_machine(device, chosen.precision))
     rows = benchmarking.as_records(found, machine)
     for row in rows:
