@@ -107,8 +107,8 @@ def race(
 ) -> tuple[list[Measured], float]:  # fmt: skip
     """(the times of every contestant in interleaved rounds, after two that warm up; the noise of the machine).
 
-    The peak of `machine` is raised to the fastest of the multiplications between the rounds. Raises `RunError` where the
-    machine is too noisy for a comparison, unless `noisy` is allowed.
+    The peak of `machine` is raised to the fastest of the multiplications between the rounds. Raises `RunError` where
+    the machine is too noisy for a comparison, unless `noisy` is allowed.
     """
     found = [Measured(contestant) for contestant in contestants]
     square, control = torch.ones(SIDE, SIDE, device=device), list[float]()
