@@ -8,14 +8,15 @@ from contextlib import contextmanager
 
 _MMAP_THRESHOLD = -3
 """`M_MMAP_THRESHOLD` of glibc's mallopt: blocks from here on are of the system, smaller ones of a heap."""
-LARGE = 1 << 20
+LARGE = 16 << 20
+"""Below it the system's work on fresh pages takes longer than the memory is worth."""
 _USUAL = 32 << 20
 """What glibc comes to by itself where large blocks come and go (`DEFAULT_MMAP_THRESHOLD_MAX`)."""
 
 
 @contextmanager
 def freed_at_once() -> Generator[None]:
-    """Within it, blocks of 1 MiB and more go back to the system as soon as they are let go.
+    """Within it, blocks of 16 MiB and more go back to the system as soon as they are let go.
 
     Otherwise glibc keeps those of up to 32 MiB in its heap, whose gaps take as much memory again as checkpointing
     saves. Without glibc nothing changes.
