@@ -33,8 +33,7 @@ def line(record: dict[str, Any]) -> str:
     rows = record["rows"]
     base, whole = rows[0], [row for row in rows if row["precision"] == "fp32"]
     theirs = best([row for row in whole[1:] if not row["ours"]])
-    ours = [row for row in whole[1:] if row["ours"] and row["name"].startswith("ours, ")]
-    ours = [row for row in ours if "as built" not in row["name"]]
+    ours = [row for row in whole[1:] if row["ours"] and "as built" not in row["name"]]
     torch = best([row for row in ours if engine(row) == "torch"])
     small = best([row for row in rows if row["precision"] == "int8"])
     memory = f"{torch['peak_memory'] / base['peak_memory']:.0%}" if torch and base["peak_memory"] else ""

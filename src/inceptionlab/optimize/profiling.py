@@ -79,13 +79,8 @@ def kind_of(module: nn.Module) -> str:
     _, _, height, width = module.weight.shape
     stride = module.geometry[1] if isinstance(module, PackedConv) else module.stride
     groups = module.geometry[3] if isinstance(module, PackedConv) else module.groups
-    apart = (
-        " depthwise"
-        if groups > 1 and groups == module.weight.shape[0]
-        else f" in {groups} groups"
-        if groups > 1
-        else ""
-    )
+    kind = " depthwise" if groups == module.weight.shape[0] else f" in {groups} groups"
+    apart = kind if groups > 1 else ""
     steps = f" / {stride[0]}" if tuple(stride) != (1, 1) else ""
     return f"convolution {height}×{width}{steps}{apart}"
 
