@@ -8,7 +8,8 @@ from PIL import Image
 from inceptionlab.cli import main
 from inceptionlab.data import folder
 from inceptionlab.data.batches import ordered_batches, train_batches
-from inceptionlab.data.disk import DiskImages, disk_images
+from inceptionlab.data.disk import disk_images
+from inceptionlab.data.lazy import LazyImages
 from inceptionlab.errors import DataError
 from inceptionlab.network import Input
 
@@ -38,7 +39,7 @@ def test_a_large_folder_gives_the_pictures_of_a_small_one(photos, cache, monkeyp
     lazy = folder.load(photos, PICTURE)
     monkeypatch.setattr(folder, "EAGER", 1000)
     eager = folder.load(photos, PICTURE)
-    assert isinstance(lazy.train.images, DiskImages)
+    assert isinstance(lazy.train.images, LazyImages)
     assert lazy.train.images.shape == eager.train.images.shape
     for one, two in ((lazy.train, eager.train), (lazy.train.limited(5), eager.train.limited(5))):
         assert torch.equal(one.images[:], two.images)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from inceptionlab import DataError
 from inceptionlab.cli import main
-from inceptionlab.data.disk import DiskImages
+from inceptionlab.data.lazy import LazyImages
 from inceptionlab.data.sources import load_data
 from inceptionlab.network import Input
 
@@ -46,7 +46,7 @@ def parquet(cache):
 
 def test_a_set_of_the_hub_is_read_when_it_is_needed(parquet):
     data = load_data(f"hf:{parquet}", PICTURE)
-    assert isinstance(data.train.images, DiskImages)
+    assert isinstance(data.train.images, LazyImages)
     assert (data.name, len(data.train), len(data.test)) == ("insects", 24, 8)
     assert data.train.classes == ("ant", "bee")
     assert data.train.labels[:4].tolist() == [0, 1, 0, 1]

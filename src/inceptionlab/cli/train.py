@@ -82,7 +82,8 @@ def train(
     model
         A network of the zoo, with or without rules.
     data
-        digits, cifar10, cifar100, fashion_mnist, mnist, a folder of pictures with a folder a class, or hf:NAME.
+        digits, cifar10, cifar100, fashion_mnist, mnist, a folder of pictures with a folder a class,
+        hf:NAME, or stream:NAME to read a set of the hub without keeping it.
     recipe
         A recipe by name or a TOML file (default: the one for the data).
     out

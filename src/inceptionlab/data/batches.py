@@ -16,13 +16,13 @@ from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from inceptionlab.data.disk import DiskImages
+from inceptionlab.data.lazy import LazyImages
 from inceptionlab.data.store import Pictures
 from inceptionlab.errors import DataError
 from inceptionlab.network import Input
 
 AHEAD = 2
-"""Batches that are read from disk ahead of the one in work."""
+"""Batches that are read ahead of the one in work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def train_batches(
     pictures: Pictures, sizes: list[int], seed: int, epoch: int, first: int = 0
 ) -> Iterator[tuple[UInt8[Tensor, "b h w c"], Int64[Tensor, " b"]]]:
     """The shuffled batches of an epoch in these sizes, from the batch `first` on."""
-    order = torch.randperm(len(pictures), generator=step_generator(seed, -1 - epoch)).to(pictures.labels.device)
+    order = pictures.order(step_generator(seed, -1 - epoch)).to(pictures.labels.device)
     return _taken(pictures, torch.split(order, sizes)[first:])
 
 
@@ -85,11 +85,12 @@ def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Ten
 
 
 def _taken(pictures: Pictures, places: Sequence[Tensor | slice]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The pictures and labels at each of the places; from disk, the next ones are read while one is worked on."""
-    if not isinstance(pictures.images, DiskImages):
+    """The pictures and labels at each place; those not in memory are read while others are worked on."""
+    if not isinstance(pictures.images, LazyImages):
         for place in places:
             yield pictures.images[place], pictures.labels[place]
         return
+    pictures.images.expect(places)
     with ThreadPoolExecutor(1) as pool:
         waiting = deque(pool.submit(pictures.images.__getitem__, place) for place in places[:AHEAD])
         for i, place in enumerate(places):

@@ -6,21 +6,21 @@ once for all runs to come.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
+from inceptionlab.data.lazy import LazyImages
 from inceptionlab.errors import DataError
 
 Decode = Callable[[int], np.ndarray]
@@ -28,7 +28,7 @@ Decode = Callable[[int], np.ndarray]
 
 
 @dataclass(slots=True)
-class Store:
+class Decoded:
     """The file behind a set: `pixels` of every picture, and `sums`, their checksums plus one, 0 where none is decoded.
 
     `seen` are those whose checksum this process has compared, so that a file cut off by a power failure is found out.
@@ -44,7 +44,24 @@ class Store:
     def __post_init__(self) -> None:
         self.seen = np.zeros(len(self.sums), bool)
 
-    def fetch(self, number: int) -> None:
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(h, w, c) of a picture."""
+        return self.pixels.shape[1:]
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """The pixels `n h w c` of pictures, decoded where they have not been."""
+        list(self.workers.map(self._fetch, numbers.tolist()))
+        return np.array(self.pixels[numbers])
+
+    def order(self, index: Int64[Tensor, " n"], generator: torch.Generator) -> Int64[Tensor, " n"]:
+        """Any order: a file that is mapped into memory is as quick everywhere."""
+        return torch.randperm(len(index), generator=generator)
+
+    def expect(self, numbers: np.ndarray) -> None:
+        """Nothing to do: the disk is quick enough."""
+
+    def _fetch(self, number: int) -> None:
         """Make sure that a picture is in the file."""
         if self.seen[number]:
             return
@@ -58,42 +75,7 @@ def _sum(pixels: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(pixels).data) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class DiskImages:
-    """What `Pictures.images` is for a large folder: indexed like a tensor `n h w c` of bytes, it gives such tensors."""
-
-    store: Store
-    index: Int64[Tensor, " n"]
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, h, w, c)."""
-        return (len(self.index), *self.store.pixels.shape[1:])
-
-    def __getitem__(self, which: int | slice | Tensor) -> UInt8[Tensor, "*shape"]:
-        numbers = self.index[which.cpu() if isinstance(which, Tensor) else which]
-        list(self.store.workers.map(self.store.fetch, map(int, numbers.reshape(-1))))
-        pixels = self.store.pixels[numbers.numpy() if numbers.dim() else int(numbers)]
-        return torch.from_numpy(np.array(pixels)).to(self.device)
-
-    def to(self, device: torch.device) -> DiskImages:
-        """The same pictures, given out on a device."""
-        return replace(self, device=device)
-
-    def subset(self, index: Int64[Tensor, " m"]) -> DiskImages:
-        """The pictures at `index`, in its order; nothing is decoded."""
-        return replace(self, index=self.index[index.cpu()])
-
-    def digest(self) -> bytes:
-        """What identifies the pictures: the names, sizes and times of their files."""
-        return hashlib.sha256(self.store.identity.encode() + self.index.numpy().tobytes()).digest()
-
-
-def disk_images(folder: Path, count: int, size: Sequence[int], decode: Decode, identity: str) -> DiskImages:
+def disk_images(folder: Path, count: int, size: Sequence[int], decode: Decode, identity: str) -> LazyImages:
     """The pictures `size` (h, w, c) of a set that `identity` names, kept under `folder`, which may be filled already.
 
     Raises `DataError` where the disk has too little room for all of them.
@@ -114,7 +96,7 @@ def disk_images(folder: Path, count: int, size: Sequence[int], decode: Decode, i
         raise DataError(f"the decoded pictures in {folder} cannot be used: {error}; remove that folder") from None
     if pixels.shape != (count, *size) or len(sums) != count:
         raise DataError(f"the decoded pictures in {folder} are others than those of the set; remove that folder")
-    return DiskImages(Store(pixels, sums, decode, identity), torch.arange(count))
+    return LazyImages(Decoded(pixels, sums, decode, identity), torch.arange(count))
 
 
 def _existing(folder: Path) -> Path:

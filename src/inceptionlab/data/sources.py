@@ -23,15 +23,16 @@ NAMES = ("digits", "cifar10", "cifar100", "fashion_mnist", "mnist")
 def load_data(
     name: str, picture: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
 ) -> DataSet:
-    """A data set by name, one of the hub ("hf:NAME"), or a folder of pictures by path (read for the input `picture`).
+    """A data set by name, one of the hub ("hf:NAME", "stream:NAME"), or a folder of pictures by path.
 
-    Named sets are looked for in `data_dir`, in the folder that INCEPTIONLAB_DATA names and in Debian's place, and
-    else downloaded to `data_dir` or the user's cache. Raises `DataError` where nothing can be read.
+    The last two are read for the input `picture`. Named sets are looked for in `data_dir`, in the folder that
+    INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. Raises
+    `DataError` where nothing can be read.
     """
     path = Path(name)
     if name == "digits":
         return digits()
-    if name.startswith(hub.PREFIX):
+    if name.startswith(hub.PREFIXES):
         return hub.load(name, picture or Input())
     folders = [data_dir] if data_dir else []
     if os.environ.get("INCEPTIONLAB_DATA"):

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from inceptionlab.data.disk import DiskImages
+from inceptionlab.data.lazy import LazyImages
 from inceptionlab.errors import DataError
 
 
@@ -18,10 +18,10 @@ from inceptionlab.errors import DataError
 class Pictures:
     """`images` is `n h w c`, `labels` is `n`; `classes` names the labels. `paths` where they came from files.
 
-    The images of a large folder are on disk and are decoded when they are asked for; they index like a tensor.
+    Images that are not in memory (a large folder, a stream) are decoded when asked for; they index like a tensor.
     """
 
-    images: UInt8[Tensor, "n h w c"] | DiskImages
+    images: UInt8[Tensor, "n h w c"] | LazyImages
     labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
     paths: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Pictures:
     def subset(self, index: Int64[Tensor, " m"]) -> Pictures:
         """The pictures at `index`, in its order."""
         paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
-        images = self.images.subset(index) if isinstance(self.images, DiskImages) else self.images[index]
+        images = self.images.subset(index) if isinstance(self.images, LazyImages) else self.images[index]
         return replace(self, images=images, labels=self.labels[index], paths=paths)
 
     def limited(self, count: int | None) -> Pictures:
@@ -60,6 +60,12 @@ class Pictures:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))
         return self.subset(order[:count].sort().values)
 
+    def order(self, generator: torch.Generator) -> Int64[Tensor, " n"]:
+        """A random order of the pictures; a stream's is random within windows of it."""
+        if isinstance(self.images, LazyImages):
+            return self.images.order(generator)
+        return torch.randperm(len(self), generator=generator)
+
     def to(self, device: torch.device) -> Pictures:
         """The set on a device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
@@ -67,7 +73,7 @@ class Pictures:
     def digest(self) -> str:
         """Sixteen hexadecimal digits that identify pictures and labels."""
         kept = self.images
-        pixels = kept.digest() if isinstance(kept, DiskImages) else np.ascontiguousarray(kept.cpu().numpy()).data
+        pixels = kept.digest() if isinstance(kept, LazyImages) else np.ascontiguousarray(kept.cpu().numpy()).data
         content = hashlib.sha256(pixels)
         content.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         return content.hexdigest()[:16]

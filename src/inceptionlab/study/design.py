@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from inceptionlab.data.folder import find_pictures
+from inceptionlab.data.hub import PREFIXES
 from inceptionlab.data.sources import NAMES
 from inceptionlab.errors import SpecError, nearest, one_of
 from inceptionlab.network import Network
@@ -197,7 +198,7 @@ def _check(path: Path, study: Study) -> None:
             raise SpecError(f"{path}: {name} = {getattr(study, name)!r}; {nearest(str(getattr(study, name)), known)}")
     if not study.seeds or len(set(study.seeds)) != len(study.seeds):
         raise SpecError(f"{path}: seeds = {list(study.seeds)}; give at least one, each once")
-    if study.data not in NAMES and not study.data.startswith("hf:") and not Path(study.data).is_dir():
+    if study.data not in NAMES and not study.data.startswith(PREFIXES) and not Path(study.data).is_dir():
         raise SpecError(f"{path}: data = {study.data!r} is no folder; {nearest(study.data, NAMES)}")
     for expected, verdict in study.expects.items():
         one_of("the study", f"expects.{expected}", verdict, ("better", "worse"))
