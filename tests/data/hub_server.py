@@ -34,7 +34,8 @@ class Hub(BaseHTTPRequestHandler):
         else:
             self.answer(404, b"{}", **{"X-Error-Code": "EntryNotFound"})
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def file(self, content):
         part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))

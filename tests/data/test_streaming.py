@@ -1,4 +1,4 @@
-"""Pictures that are read from Parquet files as they are needed: from a folder, over HTTP, and as the hub serves them."""
+"""Pictures read from Parquet files as they are needed: from a folder, over HTTP, and as the hub serves them."""
 
 import io
 import os

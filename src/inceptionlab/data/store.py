@@ -57,7 +57,7 @@ class Pictures:
             return self
         if count < 1:
             raise DataError(f"{count} pictures were asked for; give at least 1")
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(0))
+        order = self.order(torch.Generator().manual_seed(0))
         return self.subset(order[:count].sort().values)
 
     def order(self, generator: torch.Generator) -> Int64[Tensor, " n"]:
