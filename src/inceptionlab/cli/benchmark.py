@@ -98,7 +98,8 @@ def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]
     contestants: list[Contestant] = []
     memory: dict[tuple[str, str], int | None] = {}
     for one in _contestants(network, peers, chosen, x):
-        memory[one.name, one.precision] = peak_bytes(one.run, device)
+        with one.within():
+            memory[one.name, one.precision] = peak_bytes(one.run, device)
         contestants.append(one)
     machine = benchmarking.measured_machine(device, chosen.precision)
     machine.device = device_name(device)

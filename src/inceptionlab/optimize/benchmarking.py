@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,8 @@ class Contestant:
     ours: bool = True
     passes: int = 1
     """1: inference; 3: a training step, which multiplies about three times as much."""
+    within: Callable[[], AbstractContextManager[object]] = nullcontext
+    """What `run` runs in."""
 
 
 @dataclass(slots=True)
@@ -116,7 +119,7 @@ def race(
         step(number)
         order = found if number % 2 else found[::-1]
         for one in order:
-            took = seconds(one.contestant.run, device)
+            took = _pass(one.contestant, device)
             if number > 1:
                 one.times.append(took)
         control.append(min(seconds(lambda: torch.mm(square, square), device) for _ in range(3)))
@@ -130,6 +133,14 @@ def race(
             f"{noise:.0%} between its quartiles ({NOISE:.0%} is allowed); stop other programs, or give --noisy"
         )
     return found, noise
+
+
+def _pass(one: Contestant, device: torch.device) -> float:
+    """Seconds of a pass. One of training comes after another, as it does in a process that trains a single network."""
+    with one.within():
+        if one.passes > 1:
+            one.run()
+        return seconds(one.run, device)
 
 
 def ratio(base: Measured, one: Measured) -> tuple[float, float, float]:

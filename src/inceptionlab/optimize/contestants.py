@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import RunError
 from inceptionlab.geometry import measure
-from inceptionlab.layers.allocation import freed_at_once
+from inceptionlab.layers.allocation import freed_at_once, pages_kept
 from inceptionlab.layers.checkpoint import checkpoint_modules
 from inceptionlab.layers.siblings import merge_siblings
 from inceptionlab.optimize.benchmarking import Contestant
@@ -120,7 +120,9 @@ def _written(model: nn.Module, x: Tensor) -> Callable[[Path], None]:
 def training(
     network: InceptionNetwork, peers: dict[str, nn.Module], precisions: Precisions, x: Tensor
 ) -> Iterator[Contestant]:
-    """Steps of SGD: the other libraries' as their users run them, then in channels_last; ours last."""
+    """Steps of SGD: the other libraries' as their users run them, then in channels_last; ours last, with
+    memory as `train` has it.
+    """
     macs, batch = measure(network.spec).macs, len(x)
     labels = torch.randint(network.spec.classes, (batch,), device=x.device)
     y = x.contiguous(memory_format=torch.channels_last)
@@ -130,21 +132,13 @@ def training(
             run = _stepping(model, y, labels, precision)
             yield Contestant(f"{library}, channels_last", run, batch, macs, precision, False, 3)
     for precision in precisions:
-        yield Contestant("ours", _stepping(network, y, labels, precision), batch, macs, precision, passes=3)
+        run = _stepping(network, y, labels, precision)
+        yield Contestant("ours", run, batch, macs, precision, passes=3, within=pages_kept)
     merged = merge_siblings(copy.deepcopy(network))
-    yield Contestant("ours, siblings as one", _stepping(merged, y, labels), batch, macs, passes=3)
+    yield Contestant("ours, siblings as one", _stepping(merged, y, labels), batch, macs, passes=3, within=pages_kept)
     recomputed = checkpoint_modules(copy.deepcopy(network), "*")
-    yield Contestant("ours, checkpointed", _sparing(_stepping(recomputed, y, labels)), batch, macs, passes=3)
-
-
-def _sparing(step: Callable[[], object]) -> Callable[[], object]:
-    """A step as `train --checkpoint` takes it."""
-
-    def run() -> object:
-        with freed_at_once():
-            return step()
-
-    return run
+    step = _stepping(recomputed, y, labels)
+    yield Contestant("ours, checkpointed", step, batch, macs, passes=3, within=freed_at_once)
 
 
 def _stepping(model: nn.Module, x: Tensor, labels: Tensor, precision: str = "fp32") -> Callable[[], object]:

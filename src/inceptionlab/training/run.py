@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MethodType
@@ -25,7 +24,7 @@ from inceptionlab.evaluation.logits import logits_of
 from inceptionlab.evaluation.metrics import Score, score
 from inceptionlab.evaluation.report import Results, curves_svg, report_html
 from inceptionlab.initialise import initialise
-from inceptionlab.layers.allocation import freed_at_once
+from inceptionlab.layers.allocation import freed_at_once, pages_kept
 from inceptionlab.network import Network
 from inceptionlab.text import digest, dumps, loads
 from inceptionlab.training import files
@@ -120,7 +119,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     trainer.prepare()
     if log is not None:
         log.keep(trainer.progress.epoch)
-    with freed_at_once() if machine.checkpoint else nullcontext():
+    with freed_at_once() if machine.checkpoint else pages_kept():
         done = trainer.fit(training, validation)
     result: Score | None = None
     if log is not None:  # one process writes and tests, the others wait for what it found
