@@ -149,6 +149,15 @@ def test_what_is_wrong_in_a_study_is_said(file, change, words):
         load_study(file)
 
 
+def test_a_set_of_the_hub_needs_its_number_of_classes(file):
+    text = STUDY.replace('"digits"', '"stream:some/insects"')
+    file.write_text(text)
+    with pytest.raises(SpecError, match=r"'stream:some/insects' is not read before training; say classes = its number"):
+        load_study(file)
+    file.write_text("classes = 7\n" + text)
+    assert load_study(file).classes == 7
+
+
 def test_nothing_to_report_is_said(file, tmp_path):
     with pytest.raises(RunError, match="no run of the study is finished yet"):
         gather(load_study(file), tmp_path)

@@ -144,6 +144,8 @@ def load_study(path: Path) -> Study:
     missing = [name for name in ("model", "data", "factors") if not values.get(name)]
     if missing:
         raise SpecError(f"{path} says nothing of {', '.join(missing)}")
+    if str(values["data"]).startswith(PREFIXES) and "classes" not in values:
+        raise SpecError(f"{path}: data = {values['data']!r} is not read before training; say classes = its number")
     factors = {name: _levels(path, name, levels) for name, levels in values["factors"].items()}
     known: dict[str, Any] = {
         **_facts_of(str(values["data"])),
@@ -167,6 +169,8 @@ def _facts_of(data: str) -> dict[str, int]:
             "channels": 1 if grey else 3,
             "classes": 100 if "100" in data else 10,
         }
+    if data.startswith(PREFIXES):
+        return {"input_size": 128}
     folder = Path(data) / "train"
     found = find_pictures(folder if folder.is_dir() else Path(data))[0] if Path(data).is_dir() else ("", "")
     return {"input_size": 128, "classes": len(found)}
