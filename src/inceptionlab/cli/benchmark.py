@@ -97,16 +97,19 @@ def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]
     network, x, peers = _prepared(name, batch, chosen, device)
     contestants: list[Contestant] = []
     memory: dict[tuple[str, str], int | None] = {}
-    for one in _contestants(network, peers, chosen, x):
-        with one.within():
-            memory[one.name, one.precision] = peak_bytes(one.run, device)
-        contestants.append(one)
-    machine = benchmarking.measured_machine(device, chosen.precision)
-    machine.device = device_name(device)
-    found, machine.noise = benchmarking.race(
-        contestants, device, chosen.rounds, _follow(name, batch), chosen.noisy, machine
-    )
-    machine.at_best(benchmarking.measured_machine(device, chosen.precision))
+    try:
+        for one in _contestants(network, peers, chosen, x):
+            contestants.append(one)
+            memory[one.name, one.precision] = one.peak() if one.peak else peak_bytes(one.run, device)
+        machine = benchmarking.measured_machine(device, chosen.precision)
+        machine.device = device_name(device)
+        found, machine.noise = benchmarking.race(
+            contestants, device, chosen.rounds, _follow(name, batch), chosen.noisy, machine
+        )
+        machine.at_best(benchmarking.measured_machine(device, chosen.precision))
+    finally:
+        for one in contestants:
+            one.close()
     rows = benchmarking.as_records(found, machine)
     for row in rows:
         row["peak_memory"] = memory[row["name"], row["precision"]]
@@ -158,7 +161,7 @@ def _contestants(network: InceptionNetwork, peers: dict[str, nn.Module], chosen:
     from inceptionlab.optimize.contestants import inference, training
 
     if chosen.train:
-        return training(network, peers, chosen.precision, x)
+        return training(network.spec, tuple(peers), chosen.precision, len(x), x.device)
     engines = tuple(engine for engine in chosen.engines if engine in (*installed(), "compile"))
     return inference(network, peers, engines, chosen.precision, x)
 

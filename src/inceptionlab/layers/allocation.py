@@ -63,8 +63,9 @@ def _glibc() -> Any:
 
 def _set(parameters: dict[int, int]) -> None:
     library = _glibc()
-    for name, value in parameters.items() if library is not None else ():
-        library.mallopt(name, value)
+    if library is not None:
+        for name, value in parameters.items():
+            library.mallopt(name, value)
 
 
 def _ask_for_large_pages(size: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,8 +35,10 @@ class Contestant:
     ours: bool = True
     passes: int = 1
     """1: inference; 3: a training step, which multiplies about three times as much."""
-    within: Callable[[], AbstractContextManager[object]] = nullcontext
-    """What `run` runs in."""
+    peak: Callable[[], int | None] | None = None
+    """Runs once and gives the bytes it took at most, where `run` works in another process."""
+    close: Work = lambda: None
+    """Called when nothing is measured any more."""
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ def race(
         step(number)
         order = found if number % 2 else found[::-1]
         for one in order:
-            took = _pass(one.contestant, device)
+            took = seconds(one.contestant.run, device)
             if number > 1:
                 one.times.append(took)
         control.append(min(seconds(lambda: torch.mm(square, square), device) for _ in range(3)))
@@ -133,14 +134,6 @@ def race(
             f"{noise:.0%} between its quartiles ({NOISE:.0%} is allowed); stop other programs, or give --noisy"
         )
     return found, noise
-
-
-def _pass(one: Contestant, device: torch.device) -> float:
-    """Seconds of a pass. One of training comes after another, as it does in a process that trains a single network."""
-    with one.within():
-        if one.passes > 1:
-            one.run()
-        return seconds(one.run, device)
 
 
 def ratio(base: Measured, one: Measured) -> tuple[float, float, float]:

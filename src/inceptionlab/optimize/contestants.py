@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,17 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inceptionlab.building import InceptionNetwork
+from inceptionlab.building import InceptionNetwork, build
 from inceptionlab.errors import RunError
 from inceptionlab.geometry import measure
 from inceptionlab.layers.allocation import freed_at_once, pages_kept
-from inceptionlab.layers.checkpoint import checkpoint_modules
-from inceptionlab.layers.siblings import merge_siblings
+from inceptionlab.network import Network
+from inceptionlab.optimize.apart import Apart, Within
 from inceptionlab.optimize.benchmarking import Contestant
 from inceptionlab.optimize.engines import DTYPES, run_onnxruntime, run_openvino
 from inceptionlab.optimize.exactness import FOR_ENGINES, exact
 from inceptionlab.optimize.exporting import facts_of, quiet, write_onnx
 from inceptionlab.optimize.optimizing import optimize
+from inceptionlab.optimize.peers import peer
 from inceptionlab.optimize.quantizing import quantize
 
 Precisions = tuple[str, ...]
@@ -118,36 +120,44 @@ def _written(model: nn.Module, x: Tensor) -> Callable[[Path], None]:
 
 
 def training(
-    network: InceptionNetwork, peers: dict[str, nn.Module], precisions: Precisions, x: Tensor
+    network: Network, libraries: tuple[str, ...], precisions: Precisions, batch: int, device: torch.device
 ) -> Iterator[Contestant]:
-    """Steps of SGD: the other libraries' as their users run them, then in channels_last; ours last, with
-    memory as `train` has it.
+    """Steps of SGD: the other libraries' as their users run them, then in channels_last; ours last, with memory as
+    `train` has it. Each is in a process of its own.
     """
-    macs, batch = measure(network.spec).macs, len(x)
-    labels = torch.randint(network.spec.classes, (batch,), device=x.device)
-    y = x.contiguous(memory_format=torch.channels_last)
-    for library, model in peers.items():
-        yield Contestant(f"{library}, eager", _stepping(model, x, labels), batch, macs, ours=False, passes=3)
+    wrong = [precision for precision in precisions if precision not in DTYPES]
+    if wrong:
+        raise RunError(f"--train computes in fp32, bf16 or fp16, not {', '.join(wrong)}")
+    macs = measure(network).macs
+
+    def apart(
+        name: str, way: str, precision: str = "fp32", library: str = "", within: Within = nullcontext
+    ) -> Contestant:
+        work = Apart(_step, within, device, network=network, library=library, way=way, precision=precision,
+                     batch=batch, device_name=str(device))  # fmt: skip
+        return Contestant(name, work.run, batch, macs, precision, not library, 3, work.peak, work.close)
+
+    for library in libraries:
+        yield apart(f"{library}, eager", "contiguous", library=library)
         for precision in precisions:
-            run = _stepping(model, y, labels, precision)
-            yield Contestant(f"{library}, channels_last", run, batch, macs, precision, False, 3)
+            yield apart(f"{library}, channels_last", "channels_last", precision, library)
     for precision in precisions:
-        run = _stepping(network, y, labels, precision)
-        yield Contestant("ours", run, batch, macs, precision, passes=3, within=pages_kept)
-    merged = merge_siblings(copy.deepcopy(network))
-    yield Contestant("ours, siblings as one", _stepping(merged, y, labels), batch, macs, passes=3, within=pages_kept)
-    recomputed = checkpoint_modules(copy.deepcopy(network), "*")
-    step = _stepping(recomputed, y, labels)
-    yield Contestant("ours, checkpointed", step, batch, macs, passes=3, within=freed_at_once)
+        yield apart("ours", "channels_last", precision, within=pages_kept)
+    yield apart("ours, siblings as one", "siblings", within=pages_kept)
+    yield apart("ours, checkpointed", "checkpointed", within=freed_at_once)
 
 
-def _stepping(model: nn.Module, x: Tensor, labels: Tensor, precision: str = "fp32") -> Callable[[], object]:
-    """A step of training; torch keeps the layout of the picture, so filters are not copied for it."""
-    if precision not in DTYPES:
-        raise RunError(f"--train computes in fp32, bf16 or fp16, not {precision}")
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    own: Any = copy.deepcopy(model).train()
-    own.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+def _step(
+    network: Network, library: str, way: str, precision: str, batch: int, device_name: str
+) -> Callable[[], object]:
+    """A step of training of a network, or of another library's same one."""
+    torch.manual_seed(0)
+    ours = build(network, siblings=way == "siblings", checkpoint="*" if way == "checkpointed" else None)
+    own: Any = peer(library, ours) if library else ours
+    layout = torch.contiguous_format if way == "contiguous" else torch.channels_last
+    own.to(device_name, memory_format=layout).train()
+    x = torch.randn(batch, *network.input.shape, device=device_name).contiguous(memory_format=layout)
+    labels = torch.randint(network.classes, (batch,), device=device_name)
     optimizer = torch.optim.SGD(own.parameters(), lr=1e-4, momentum=0.9)
 
     def step() -> None:
