@@ -204,6 +204,19 @@ def test_early_stopping_waits_for_its_patience(tmp_path, data):
     assert 3 <= len(read_metrics(tmp_path)) < 10
 
 
+def test_the_last_weights_are_tested_where_the_recipe_says_so(tmp_path, data):
+    recipe = replace(RECIPE, epochs=3, lr=1e-9, ema=0.0, warmup=0.0)  # too slow to beat the first epoch
+    told = {}
+    for select in ("best", "last"):
+        train(replace(SETUP, recipe=replace(recipe, select=select)), tmp_path / select, Machine("cpu"), QUIET, data)
+        state, _ = files.load_state(tmp_path / select / "state")
+        kept = files.load_weights(tmp_path / select / "model.safetensors")
+        same = all(torch.equal(kept[name], value) for name, value in state["model"].items())
+        told[select] = same, json.loads((tmp_path / select / "test.json").read_text())["selected_by"]
+    assert told["last"] == (True, "last epoch (3)")
+    assert "best val_top1" in told["best"][1]
+
+
 def test_auxiliary_losses_and_tensorboard(tmp_path, data):
     spec = replace(get_spec("googlenet.paper | small_stem(32) | widen(0.05)"), classes=10).with_channels(1)
     from inceptionlab.zoo.configure import with_fitting_aux

@@ -229,7 +229,8 @@ class Trainer:
             raise RunError(self._not_finite("the validation loss is"))
         if top1 > now.best_top1:
             now.best_top1, now.best_epoch = top1, now.epoch
-        if now.best_epoch == now.epoch and self.fabric.is_global_zero:
+        kept = self.recipe.select == "last" or now.best_epoch == now.epoch
+        if kept and self.fabric.is_global_zero:
             metadata = {"spec": self.network.spec.title, "epoch": str(now.epoch + 1), "val_top1": f"{top1:.6f}"}
             files.save_weights(self.folder / "model.safetensors", weights, metadata)
         now.epoch, now.batch, now.loss_sum, now.seen = now.epoch + 1, 0, 0.0, 0

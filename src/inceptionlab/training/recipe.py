@@ -60,6 +60,8 @@ class Recipe:
     """Batch norm over the pictures of all processes (GPUs only) instead of each one's own."""
     patience: int = 0
     """Stop after so many epochs without a better validation accuracy; 0: never."""
+    select: Literal["best", "last"] = "best"
+    """The weights that are kept and tested: of the best validation accuracy, or of the last epoch."""
     validation: float = 0.1
     """Part of the training pictures that is split off for validation, by the seed."""
     low_size: int = 0

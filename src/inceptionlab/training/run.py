@@ -125,7 +125,8 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     if log is not None:  # one process writes and tests, the others wait for what it found
         network = cast(InceptionNetwork, trainer.plain)
         network.load_state_dict(files.load_weights(folder / "model.safetensors"))
-        selected = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
+        best = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
+        selected = f"last epoch ({done.epoch})" if setup.recipe.select == "last" else best
         result = test(network, data, setup, folder, fabric, selected)
     return cast(Score, fabric.broadcast(result))
 
