@@ -86,8 +86,8 @@ def line(row: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def tables() -> tuple[str, str, str]:
-    """(filled rows, empty rows, commands) as Markdown."""
+def tables() -> tuple[str, str, str, str]:
+    """(filled rows, empty rows, commands, remarks) as Markdown."""
     rows = tomllib.loads((HERE / "accuracy.toml").read_text())["row"]
     runs = json.loads(RUNS.read_text())
     head = "| " + " | ".join(HEAD) + " |\n|---|---|---:|---:|---:|---:|---|---|---:|---:|---|"
@@ -97,15 +97,16 @@ def tables() -> tuple[str, str, str]:
     commands = "\n".join(
         f"- `{row['model']}` on {row['data']}, {row['epochs']} epochs: `{row['command']}`" for row in rows
     )
-    return filled, empty, commands
+    remarks = "\n".join(f"- `{row['model']}` on {row['data']}: {row['remark']}" for row in rows if "remark" in row)
+    return filled, empty, commands, remarks
 
 
 def write() -> None:
-    filled, empty, commands = tables()
+    filled, empty, commands, remarks = tables()
     (HERE / "results" / "accuracy.md").write_text(
         "# Test accuracy\n\nEach test set was read once a run. The interval of one run is over its pictures (Wilson); "
         "of more runs it is of the mean over seeds (t). Minutes are of training alone, other work being done on the "
-        f"machine meanwhile.\n\n{filled}\n\n## Not run\n\n{empty}\n\n## Commands\n\n{commands}\n"
+        f"machine meanwhile.\n\n{filled}\n\n{remarks}\n\n## Not run\n\n{empty}\n\n## Commands\n\n{commands}\n"
     )  # fmt: skip
     for page in ("README.md", "README.zh-CN.md"):
         path = HERE.parent / page
