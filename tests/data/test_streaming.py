@@ -117,6 +117,17 @@ def test_two_windows_are_held_and_no_more(insects, monkeypatch):
     assert len(images.store.held) <= 6
 
 
+def test_what_was_fetched_for_an_epoch_cut_short_does_not_hold_up_the_next(insects, monkeypatch):
+    monkeypatch.setattr(streaming, "WINDOW", 2 * ROWS)
+    train = load_data(f"stream:{insects}", PICTURE).train
+    for epoch in range(3):
+        next(train_batches(train, [4] * 23, seed=0, epoch=epoch))
+    assert sum(len(labels) for _, labels in train_batches(train, [4] * 23, seed=0, epoch=3)) == 92
+    store = train.images.store
+    assert not store.coming
+    assert len(store.held) <= 4
+
+
 @pytest.fixture
 def served(insects):
     with serving(insects) as (address, hub):
@@ -154,6 +165,8 @@ def test_a_request_that_fails_is_made_again(served):
     hub.failures = 99
     with pytest.raises(DataError, match=r"train-00000-of-00001.parquet could not be read in 3 attempts: .*503"):
         images[90]
+    hub.failures = 0
+    assert images[90].shape == (16, 16, 3)
 
 
 def test_files_that_cannot_be_read_are_named(cache, tmp_path):

@@ -80,11 +80,11 @@ def _call(library: Any, function: str, path: str, configuration: str | None, **m
 def _kept(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures]:
     """The splits of a set, downloaded as encoded pictures."""
     found = _call(library, "load_dataset", path, configuration)
-    parts = {split: _on_disk(library, found[split], picture) for split in found}
+    parts = {split: _on_disk(library, f"{path} ({split})", found[split], picture) for split in found}
     return {split: pictures for split, pictures in parts.items() if pictures is not None}
 
 
-def _on_disk(library: Any, rows: Any, picture: Input) -> Pictures | None:
+def _on_disk(library: Any, name: str, rows: Any, picture: Input) -> Pictures | None:
     """The pictures of a split, decoded when they are first needed; None where its labels are withheld."""
     column, label = _columns(library, rows.features)
     labels = torch.tensor(rows[label][:])
@@ -93,7 +93,7 @@ def _on_disk(library: Any, rows: Any, picture: Input) -> Pictures | None:
     encoded, size = rows.cast_column(column, library.Image(decode=False)), stored_size(picture)
 
     def decoded(number: int) -> np.ndarray:
-        cell, where = encoded[number][column], f"picture {number} of {rows.split}"
+        cell, where = encoded[number][column], f"picture {number} of {name}"
         source = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
         return stored_pixels(source, where, picture)
 

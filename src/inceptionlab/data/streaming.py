@@ -202,12 +202,14 @@ class Stream:
         blocks, first = np.unique(self.blocks_of(numbers), return_index=True)
         with self.lock:
             self.coming = deque(blocks[first.argsort()].tolist())
+            self.fresh.clear()  # what an earlier plan fetched ahead may never be used
             self._fetch_ahead()
 
     def _use(self, block: int) -> Future[list[Any]]:
-        """The pictures of a block, fetched now if they have not been."""
+        """The pictures of a block, fetched now if they have not been, or could not be."""
         self.fresh.discard(block)
-        if block not in self.held:
+        known = self.held.get(block)
+        if known is None or (known.done() and known.exception() is not None):
             self._fetch(block)
         self.held.move_to_end(block)
         return self.held[block]
