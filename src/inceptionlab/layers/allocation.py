@@ -43,7 +43,7 @@ def pages_kept() -> Generator[None]:
     small pages for each step. Afterwards all that is free goes back.
     """
     _set({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
-    _ask_for_large_pages(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    _ask_for_large_pages()
     try:
         yield
     finally:
@@ -68,11 +68,14 @@ def _set(parameters: dict[int, int]) -> None:
             library.mallopt(name, value)
 
 
-def _ask_for_large_pages(size: int) -> None:
-    """Grow the heap by `size` bytes, which take no memory before they are written to, and ask for large pages there."""
+def _ask_for_large_pages() -> None:
+    """Grow the heap by half of the machine's memory, none of which is taken before it is written to, and ask for large
+    pages there.
+    """
     library = _glibc()
     if library is None or not hasattr(library, "madvise"):
         return
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     library.malloc.restype = ctypes.c_void_p
     start = library.malloc(ctypes.c_size_t(size))
     if start is None:  # the system does not lend out more than it has
