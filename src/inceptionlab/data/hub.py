@@ -47,9 +47,10 @@ def load(name: str, picture: Input, seed: int = 0) -> DataSet:
     path, _, configuration = rest.partition(":")
     read = _streamed if f"{prefix}:" == STREAMED else _kept
     try:
-        parts = read(library, path, configuration or None, picture)
+        found = read(library, path, configuration or None, picture)
     except DataError as error:
         raise DataError(f"the data set {name}: {error}") from None
+    parts = {split: pictures for split, pictures in found.items() if pictures is not None}
     return _as_set(path.rstrip("/").rpartition("/")[2], parts, seed)
 
 
@@ -77,11 +78,10 @@ def _call(library: Any, function: str, path: str, configuration: str | None, **m
         raise DataError(f"it cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
-def _kept(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures]:
+def _kept(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures | None]:
     """The splits of a set, downloaded as encoded pictures."""
     found = _call(library, "load_dataset", path, configuration)
-    parts = {split: _on_disk(library, f"{path} ({split})", found[split], picture) for split in found}
-    return {split: pictures for split, pictures in parts.items() if pictures is not None}
+    return {split: _on_disk(library, f"{path} ({split})", found[split], picture) for split in found}
 
 
 def _on_disk(library: Any, name: str, rows: Any, picture: Input) -> Pictures | None:
@@ -103,10 +103,9 @@ def _on_disk(library: Any, name: str, rows: Any, picture: Input) -> Pictures | N
     return Pictures(images, labels, tuple(rows.features[label].names))
 
 
-def _streamed(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures]:
+def _streamed(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures | None]:
     """The splits of a set whose pictures are read from Parquet files as they are needed."""
-    parts = {split: _stream(library, urls, picture) for split, urls in _parquet(library, path, configuration).items()}
-    return {split: pictures for split, pictures in parts.items() if pictures is not None}
+    return {split: _stream(library, urls, picture) for split, urls in _parquet(library, path, configuration).items()}
 
 
 def _parquet(library: Any, path: str, configuration: str | None) -> dict[str, list[str]]:

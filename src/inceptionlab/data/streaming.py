@@ -51,9 +51,13 @@ class File:
 
     def read(self, columns: Sequence[str], block: int | None = None) -> Any:
         """Columns of a block, or of all blocks, as a table. Raises `DataError` where it cannot be read."""
-        with _opened(self.url) as handle:
-            reader = parquet.ParquetFile(handle, metadata=self.footer, pre_buffer=True)
-            return reader.read(columns) if block is None else reader.read_row_group(block, columns)
+
+        def table() -> Any:
+            with _opened(self.url) as handle:
+                reader = parquet.ParquetFile(handle, metadata=self.footer, pre_buffer=True)
+                return reader.read(columns) if block is None else reader.read_row_group(block, columns)
+
+        return _insist(table, self.url)
 
 
 def open_files(urls: Sequence[str]) -> list[File]:
@@ -113,7 +117,7 @@ def read_labels(files: Sequence[File], column: str) -> Int64[Tensor, " n"]:
         pass
 
     def numbers(file: File) -> np.ndarray:
-        return _insist(lambda: file.read([column]), file.url)[column].to_numpy()
+        return file.read([column])[column].to_numpy()
 
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(numbers, files)
@@ -226,7 +230,7 @@ class Stream:
         file, number = self.places[block]
 
         def cells() -> list[Any]:
-            return _insist(lambda: file.read([self.column], number), file.url)[self.column].to_pylist()
+            return file.read([self.column], number)[self.column].to_pylist()
 
         self.held[block] = self.readers.submit(cells)
         while len(self.held) > 2 * self.window:
