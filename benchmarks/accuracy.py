@@ -17,10 +17,10 @@ from typing import Any
 
 from scipy import stats
 
+from inceptionlab.analysis.geometry import measure
 from inceptionlab.evaluation.metrics import wilson
-from inceptionlab.geometry import measure
-from inceptionlab.training.log import read_metrics
-from inceptionlab.training.run import read_setup
+from inceptionlab.runs.log import read_metrics
+from inceptionlab.runs.run import read_setup
 
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "accuracy.json"

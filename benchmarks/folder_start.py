@@ -20,8 +20,8 @@ import sys, time, torch
 from pathlib import Path
 began = time.perf_counter()
 from inceptionlab.data.batches import batch_sizes, train_batches
-from inceptionlab.data.sources import load_data
-from inceptionlab.network import Input
+from inceptionlab.data.registry import load_data
+from inceptionlab.spec.network import Input
 imported = time.perf_counter()
 data = load_data(sys.argv[1], Input(3, 224, 224))
 listed = time.perf_counter()

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from inceptionlab.study.design import Study, load_study
-from inceptionlab.study.report import report_markdown
-from inceptionlab.study.results import gather
+from inceptionlab.studies.design import Study, load_study
+from inceptionlab.studies.report import report_markdown
+from inceptionlab.studies.results import gather
 
 RESULTS = Path(__file__).parent / "results" / "studies.md"
 HEAD = """# Verdicts of the shipped studies

@@ -23,13 +23,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from inceptionlab import create_model
-from inceptionlab.data.sources import load_data
-from inceptionlab.data.store import Pictures
-from inceptionlab.training.environment import device_name
+from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.registry import load_data
+from inceptionlab.runs.environment import device_name
+from inceptionlab.runs.run import make_fabric
 from inceptionlab.training.loop import Listeners, Trainer
 from inceptionlab.training.precision import fastest_precision, seconds_of_a_convolution
 from inceptionlab.training.recipe import load_recipe
-from inceptionlab.training.run import make_fabric
 
 MODEL = "googlenet.bn"
 

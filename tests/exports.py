@@ -13,7 +13,7 @@ import torch
 
 from inceptionlab import build, get_spec, list_models
 from inceptionlab.errors import RunError
-from inceptionlab.optimize.exporting import export
+from inceptionlab.exporting.writers import export
 
 LARGEST = 160
 

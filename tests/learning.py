@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from inceptionlab import create_model, get_spec, list_models
 from inceptionlab.data.batches import to_input
-from inceptionlab.data.sources import load_data
+from inceptionlab.data.registry import load_data
 
 RATE = 3e-5  # small enough for the steepest, Inception-v4 with 4 pictures in a batch norm
 

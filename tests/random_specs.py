@@ -27,7 +27,7 @@ from inceptionlab.spec import (
     Split,
     Sum,
 )  # fmt: skip
-from inceptionlab.tree import rewrite
+from inceptionlab.spec.tree import rewrite
 
 widths = st.integers(1, 6)
 kernels = st.sampled_from([1, 2, 3, 5, (1, 3), (3, 1), (1, 7)])

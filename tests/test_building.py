@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from inceptionlab import Input, Network, SizeError, SpecError, build, build_node, create_model, get_spec, list_models
-from inceptionlab.layers.checkpoint import checkpoint_modules
+from inceptionlab.nn.checkpointing import checkpoint_modules
 from inceptionlab.spec import Block, Concat, Conv, Depthwise, Linear, Pool, Residual, Seq
 from inceptionlab.zoo.configure import configured
 

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 import pytest
 
 from inceptionlab import SpecError, get_spec, list_models
-from inceptionlab.drawing import draw, draw_node
+from inceptionlab.analysis.drawing import draw, draw_node
 from inceptionlab.rules import attend, residual
 from inceptionlab.spec import Concat, Conv
 

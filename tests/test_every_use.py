@@ -5,11 +5,11 @@ import torch
 from torch.nn import functional as F
 
 from inceptionlab import FeatureNetwork, SpecError, build, create_features, create_model, get_spec, list_models, measure
-from inceptionlab.layers.branches import Concat, Sum
-from inceptionlab.layers.residual import DropPath
+from inceptionlab.nn.layers.branches import Concat, Sum
+from inceptionlab.nn.layers.residual import DropPath
 from inceptionlab.rules import parse_rule
 from inceptionlab.spec import Branches, Conv, Residual
-from inceptionlab.tree import walk
+from inceptionlab.spec.tree import walk
 from inceptionlab.zoo.configure import configured
 
 MEMBERS = list_models()

@@ -17,7 +17,7 @@ from inceptionlab import (
     measure,
     smallest_input,
 )
-from inceptionlab.geometry import measure_node
+from inceptionlab.analysis.geometry import measure_node
 from inceptionlab.rules import small_stem, widen
 from inceptionlab.spec import STREAM, Attention, Concat, Conv, Pool, Residual, Seq, Split, Sum
 from tests.random_specs import gradient_field, smooth, specs

@@ -10,81 +10,57 @@ import inceptionlab
 
 SRC = Path(inceptionlab.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
-# Each layer imports only from layers above it.
-LAYERS = [
-    ["errors"],
-    ["leaves"],
-    ["spec"],
-    ["network"],
-    ["tree"],
-    ["costs"],
-    ["receptive"],
-    ["geometry"],
-    ["rules"],
-    ["text", "zoo", "formulas"],
-    ["drawing"],
-    ["layers"],
-    ["initialise"],
-    ["building"],
-    ["features"],
-    ["weights"],
-    ["data"],
-    ["evaluation.logits", "evaluation.metrics", "evaluation.charts"],
-    ["evaluation.report", "evaluation.views", "evaluation.calibration", "evaluation.corruptions"],
-    ["evaluation.data_report"],
-    ["training"],
-    ["optimize.rewrites"],
-    [
-        "optimize.merging",
-        "optimize.packing",
-        "optimize.pixels",
-        "optimize.engines",
-        "optimize.memory",
-        "optimize.benchmarking",
-    ],
-    ["optimize.exactness", "optimize.slicing"],
-    ["optimize.exporting", "optimize.peers"],
-    ["optimize.quantizing"],
-    ["optimize.optimizing"],
-    ["optimize"],
-    ["study.statistics", "study.fractions", "study.widths"],
-    ["study.design"],
-    ["study"],
-    ["prediction"],
-    ["web.batching"],
-    ["web.app"],
-    ["web"],
-    ["cli"],
-    ["__main__"],
-]
-NO_TORCH = {
-    "errors",
-    "leaves",
-    "spec",
-    "network",
-    "tree",
-    "costs",
-    "receptive",
-    "geometry",
-    "rules",
-    "text",
-    "zoo",
-    "drawing",
-}
+# A package imports only from those above it, and a file of a package only from those above it in its list; nothing
+# imports in a circle.
+ORDER = {
+    "errors": [],
+    "storage": [],
+    "spec": ["leaves", "nodes", "network", "tree", "codec"],
+    "analysis": ["costs", "receptive", "geometry", "words", "tables", "difference", "formulas", "drawing"],
+    "rules": ["rule", "blocks", "convolutions", "networks", "strides", "written"],
+    "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2",
+        "inception_resnet_v1",
+        "inception_v4",
+        "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "configure"],
+    "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
+           "layers.residual", "checkpointing", "siblings", "initialise", "building", "features"],
+    "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
+                "named", "ordered", "folding", "loading", "exporting"],
+    "data": ["progress", "decode", "stores.lazy", "dataset", "split", "stores.cache", "stores.disk",
+             "stores.streaming", "sources.download", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
+             "registry", "audit", "batches", "policies"],
+    "evaluation": ["metrics", "predictions", "views", "calibration", "corruptions"],
+    "report": ["charts", "run_page", "data_page"],
+    "training": ["allocation", "precision", "recipe", "freezing", "optimizers", "placement", "loop"],
+    "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
+    "exporting": ["engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
+    "runs": ["environment", "log", "run", "prediction"],
+    "studies": ["statistics", "fractions", "widths", "design", "running", "results", "plots", "report", "engines"],
+    "benchmarking": ["memory", "race", "apart", "peers", "profiling", "candidates"],
+    "web": ["batching", "app", "serving"],
+    "cli": ["variant", "train"],
+    "__main__": [],
+}  # fmt: skip
+NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}
 
 
 def place(module):
-    """The number of the layer that a module of ours belongs to."""
-    for number, names in enumerate(LAYERS):
-        for name in names:
-            if module == name or module.startswith(f"{name}."):
-                return number
-    raise AssertionError(f"{module} belongs to no layer; add it to LAYERS")
+    """(package's number, file's number) of a module of ours; a package itself stands behind its files."""
+    package, _, rest = module.partition(".")
+    assert package in ORDER, f"{module} belongs to no package; add it to ORDER"
+    files = ORDER[package]
+    if rest and not is_package(module) and package != "cli":
+        assert rest in files, f"{module} stands in no list of ORDER"
+    return list(ORDER).index(package), files.index(rest) if rest in files else len(files)
 
 
 def module_of(path):
     parts = path.relative_to(SRC).with_suffix("").parts
     return ".".join(p for p in parts if p != "__init__")
+
+
+def is_package(module):
+    return (SRC / module.replace(".", "/") / "__init__.py").exists()
 
 
 def imports(path):
@@ -100,22 +76,23 @@ def imports(path):
             yield from (alias.name for alias in node.names)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if module_of(p) and module_of(p) != "evaluation"], ids=module_of)
+@pytest.mark.parametrize("path", [p for p in FILES if module_of(p)], ids=module_of)
 def test_imports_go_up(path):
     own = module_of(path)
     for name in imports(path):
         inner = name.removeprefix("inceptionlab").lstrip(".")
-        if name.startswith("inceptionlab.") and inner not in (
-            "data",
-            "evaluation",
-            "training",
-            "rules",
-            "layers",
-            "zoo",
-        ):
-            assert place(inner) <= place(own), f"{own} imports {inner}, which stands below it"
+        if name.startswith("inceptionlab.") and not is_package(inner):
+            assert place(inner) < place(own) or inner == own, f"{own} imports {inner}, which does not stand above it"
+        elif name.startswith("inceptionlab."):
+            assert place(inner)[0] <= place(own)[0], f"{own} imports {inner}, which stands below it"
         if own.partition(".")[0] in NO_TORCH:
             assert name.partition(".")[0] not in ("torch", "numpy", "matplotlib"), f"{own} imports {name}"
+
+
+def test_every_file_stands_in_the_order():
+    for path in FILES:
+        if module_of(path):
+            place(module_of(path))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
@@ -162,8 +139,8 @@ def test_all_is_exact():
 
 
 def test_public_names_stay_functions_when_modules_are_imported():
-    import inceptionlab.building
-    import inceptionlab.prediction
+    import inceptionlab.nn.building
+    import inceptionlab.runs.prediction
 
     assert callable(inceptionlab.build)
     assert callable(inceptionlab.predict)

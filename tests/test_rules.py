@@ -2,7 +2,7 @@ import pytest
 
 from inceptionlab import SpecError, get_spec, measure, parse_rule
 from inceptionlab import rules as R
-from inceptionlab.geometry import measure_node
+from inceptionlab.analysis.geometry import measure_node
 from inceptionlab.spec import (
     Attention,
     Concat,
@@ -16,7 +16,7 @@ from inceptionlab.spec import (
     Seq,
     Sum,
 )  # fmt: skip
-from inceptionlab.tree import walk
+from inceptionlab.spec.tree import walk
 
 BLOCK = Concat(one=Conv(8), five=Seq(Conv(4), Conv(8, 5)), pool=Seq(Pool("max"), Conv(4)))
 V1 = get_spec("small_v1")

@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given, settings
 
 from inceptionlab import SpecError, get_spec, list_models
+from inceptionlab.analysis.difference import diff
+from inceptionlab.analysis.tables import as_records, rows
+from inceptionlab.analysis.words import describe
 from inceptionlab.rules import attend, residual, without_branch
 from inceptionlab.spec import Block, Concat, Conv, Seq
-from inceptionlab.text import as_records, describe, diff, digest, dumps, from_json, loads, rows, to_json
+from inceptionlab.spec.codec import digest, dumps, from_json, loads, to_json
 from tests.random_specs import specs
 
 

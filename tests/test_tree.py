@@ -2,7 +2,7 @@ import pytest
 
 from inceptionlab import SpecError, get_spec
 from inceptionlab.spec import Concat, Conv, Pool, Residual, Seq
-from inceptionlab.tree import find, matches, rewrite, walk
+from inceptionlab.spec.tree import find, matches, rewrite, walk
 
 BLOCK = Concat(one=Conv(8), pool=Seq(Pool("max"), Conv(4)))
 

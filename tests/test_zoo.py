@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from inceptionlab import SpecError, create_block, create_model, get_spec, list_models, measure
-from inceptionlab.geometry import measure_node
-from inceptionlab.layers.branches import Concat as ConcatModule
+from inceptionlab.analysis.geometry import measure_node
+from inceptionlab.nn.layers.branches import Concat as ConcatModule
 from inceptionlab.zoo.googlenet import naive
 from inceptionlab.zoo.modules import BLOCKS, get_block
 from inceptionlab.zoo.registry import ALIASES, REGISTRY

@@ -8,27 +8,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inceptionlab.building import build, build_node, create_block, create_model
+    from inceptionlab.analysis.formulas import explain
+    from inceptionlab.analysis.geometry import measure, smallest_input
     from inceptionlab.errors import DataError, InceptionLabError, RunError, SizeError, SpecError
-    from inceptionlab.features import FeatureNetwork, create_features
-    from inceptionlab.formulas import explain
-    from inceptionlab.geometry import measure, smallest_input
-    from inceptionlab.network import Aux, Input, Network
-    from inceptionlab.prediction import load_run, predict
+    from inceptionlab.exporting.optimizing import optimize
+    from inceptionlab.nn.building import build, build_node, create_block, create_model
+    from inceptionlab.nn.features import FeatureNetwork, create_features
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.runs.prediction import load_run, predict
+    from inceptionlab.spec.network import Aux, Input, Network
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
-    "building": ("build", "build_node", "create_block", "create_model"),
+    "analysis.formulas": ("explain",),
+    "analysis.geometry": ("measure", "smallest_input"),
     "errors": ("DataError", "InceptionLabError", "RunError", "SizeError", "SpecError"),
-    "features": ("FeatureNetwork", "create_features"),
-    "formulas": ("explain",),
-    "geometry": ("measure", "smallest_input"),
-    "network": ("Aux", "Input", "Network"),
-    "prediction": ("load_run", "predict"),
+    "exporting.optimizing": ("optimize",),
+    "nn.building": ("build", "build_node", "create_block", "create_model"),
+    "nn.features": ("FeatureNetwork", "create_features"),
     "rules": ("Rule", "parse_rule"),
+    "runs.prediction": ("load_run", "predict"),
+    "spec.network": ("Aux", "Input", "Network"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
     "zoo.registry": ("get_spec", "list_models"),
@@ -38,7 +40,8 @@ _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for
 __all__ = [
     "create_model", "create_features", "create_block", "build", "build_node", "get_spec", "list_models", "Network",
     "Input", "Aux", "FeatureNetwork", "Rule", "parse_rule", "measure", "explain", "smallest_input", "load_run",
-    "predict", "load_weights", "export_weights", "InceptionLabError", "SpecError", "SizeError", "DataError", "RunError",
+    "predict", "optimize", "load_weights", "export_weights", "InceptionLabError", "SpecError", "SizeError", "DataError",
+    "RunError",
 ]  # fmt: skip
 
 

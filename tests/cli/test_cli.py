@@ -9,7 +9,7 @@ from PIL import Image
 
 from inceptionlab import list_models
 from inceptionlab.cli import COMMANDS, main
-from inceptionlab.data.sources import digits
+from inceptionlab.data.registry import digits
 
 MODEL = "inception_net | small_stem(32) | norm(batch) | widen(0.25)"
 TRAIN = ["train", "--model", MODEL, "--data", "digits", "--limit-train", "200", "--limit-test", "60", "--device", "cpu"]

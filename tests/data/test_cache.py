@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from inceptionlab.data import folder
-from inceptionlab.data.cache import cache_folder, remembered
-from inceptionlab.data.store import Pictures
-from inceptionlab.network import Input
+from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.sources import folder
+from inceptionlab.data.stores.cache import cache_folder, remembered
+from inceptionlab.spec.network import Input
 
 
 @pytest.fixture

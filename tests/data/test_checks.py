@@ -7,9 +7,9 @@ from PIL import Image
 
 from inceptionlab import DataError
 from inceptionlab.cli import main
-from inceptionlab.data.checks import check_folder, check_set
-from inceptionlab.data.sources import digits
-from inceptionlab.evaluation.data_report import data_report
+from inceptionlab.data.audit import check_folder, check_set
+from inceptionlab.data.registry import digits
+from inceptionlab.report.data_page import data_report
 
 
 def picture(seed, size=(48, 40)):

@@ -15,7 +15,6 @@ import torch
 from PIL import Image
 
 from inceptionlab import DataError, Input
-from inceptionlab.data import cifar, folder, idx
 from inceptionlab.data.batches import (
     Augment,
     augmented,
@@ -27,11 +26,11 @@ from inceptionlab.data.batches import (
     to_input,
     train_batches,
 )  # fmt: skip
-from inceptionlab.data.download import Source, fetch
-from inceptionlab.data.picture import decode, fitted
-from inceptionlab.data.sources import load_data
+from inceptionlab.data.dataset import DataSet, Pictures, array_set
+from inceptionlab.data.decode import decode, fitted
+from inceptionlab.data.registry import cifar, folder, idx, load_data
+from inceptionlab.data.sources.download import Source, fetch
 from inceptionlab.data.split import stratified
-from inceptionlab.data.store import DataSet, Pictures, array_set
 
 
 def pictures(n=12, size=8, channels=3, classes=3):

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from inceptionlab.cli import main
-from inceptionlab.data import folder
 from inceptionlab.data.batches import ordered_batches, train_batches
-from inceptionlab.data.disk import disk_images
-from inceptionlab.data.lazy import LazyImages
+from inceptionlab.data.sources import folder
+from inceptionlab.data.stores.disk import disk_images
+from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
-from inceptionlab.network import Input
+from inceptionlab.spec.network import Input
 
 PICTURE = Input(3, 16, 16, crop=1.0)
 
@@ -117,7 +117,7 @@ def test_training_on_a_large_folder_is_training_on_a_small_one(photos, cache, tm
 
 
 def test_a_large_jpeg_is_unpacked_at_reduced_scale(tmp_path):
-    from inceptionlab.data.picture import decode
+    from inceptionlab.data.decode import decode
 
     Image.fromarray(np.zeros((1600, 1200, 3), np.uint8)).save(tmp_path / "big.jpg")
     assert decode(tmp_path / "big.jpg", "big", 3).size == (1200, 1600)

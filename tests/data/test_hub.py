@@ -8,9 +8,9 @@ from PIL import Image
 
 from inceptionlab import DataError
 from inceptionlab.cli import main
-from inceptionlab.data.lazy import LazyImages
-from inceptionlab.data.sources import load_data
-from inceptionlab.network import Input
+from inceptionlab.data.registry import load_data
+from inceptionlab.data.stores.lazy import LazyImages
+from inceptionlab.spec.network import Input
 
 datasets = pytest.importorskip("datasets")
 PICTURE = Input(3, 32, 32, crop=1.0)

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 
 from inceptionlab.data.batches import ordered_batches, step_generator, train_batches
-from inceptionlab.data.lazy import LazyImages
-from inceptionlab.data.sources import load_data
+from inceptionlab.data.registry import load_data
+from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
-from inceptionlab.network import Input
+from inceptionlab.spec.network import Input
 
 from .hub_server import serving
 
 datasets = pytest.importorskip("datasets")
-from inceptionlab.data import streaming  # noqa: E402  (of the same extra)
+from inceptionlab.data.stores import streaming  # noqa: E402  (of the same extra)
 
 PICTURE = Input(3, 16, 16, crop=1.0)
 ROWS = 4

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from inceptionlab.evaluation import charts
 from inceptionlab.evaluation.metrics import (
     calibration,
     calibration_error,
@@ -18,6 +17,7 @@ from inceptionlab.evaluation.metrics import (
     wilson,
     worst_mistakes,
 )  # fmt: skip
+from inceptionlab.report import charts
 
 LOGITS = torch.tensor([[3.0, 1, 0], [0, 2, 1], [0, 1, 2], [5, 0, 0]])
 LABELS = torch.tensor([0, 1, 1, 2])

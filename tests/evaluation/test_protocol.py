@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from inceptionlab.cli import main
-from inceptionlab.data.sources import digits
+from inceptionlab.data.registry import digits
 from inceptionlab.evaluation.calibration import fitted_temperature
 from inceptionlab.evaluation.corruptions import CORRUPTIONS, corrupted
 from inceptionlab.evaluation.metrics import gain

@@ -8,7 +8,7 @@ STEPS = """
 import resource, torch
 from contextlib import nullcontext
 from pathlib import Path
-from inceptionlab.layers.allocation import freed_at_once, pages_kept
+from inceptionlab.training.allocation import freed_at_once, pages_kept
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from inceptionlab import build_node
-from inceptionlab.layers.residual import DropPath
+from inceptionlab.nn.layers.residual import DropPath
 from inceptionlab.spec import LRN, Attention, Conv, Ghost, Norm, Pool, Product, Residual, Seq, Split, Sum
 
 

@@ -33,7 +33,7 @@ def test_merged_siblings_give_the_same_logits_and_gradients(name):
 
 
 def test_siblings_are_merged_where_branches_open_with_1x1_convolutions():
-    from inceptionlab.layers.siblings import together
+    from inceptionlab.nn.siblings import together
 
     merged = build(get_spec("googlenet.bn").resized(64), siblings=True)
     assert sum(getattr(module, "run_", None) is together for module in merged.modules()) == 9  # its nine modules

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inceptionlab import RunError, SpecError, get_spec
-from inceptionlab.optimize.apart import Apart
+from inceptionlab.benchmarking.apart import Apart
 
 CPU = torch.device("cpu")
 

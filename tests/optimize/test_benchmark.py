@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from inceptionlab import RunError, create_model, get_spec, measure
+from inceptionlab.benchmarking import race as benchmarking
+from inceptionlab.benchmarking.memory import peak_bytes
+from inceptionlab.benchmarking.profiling import BETWEEN, kind_of, profile, profile_table
+from inceptionlab.benchmarking.race import Contestant, Machine, as_records, race, ratio, table
 from inceptionlab.cli import main
-from inceptionlab.optimize import benchmarking
-from inceptionlab.optimize.benchmarking import Contestant, Machine, as_records, race, ratio, table
-from inceptionlab.optimize.memory import peak_bytes
-from inceptionlab.optimize.optimizing import optimize
-from inceptionlab.optimize.profiling import BETWEEN, kind_of, profile, profile_table
+from inceptionlab.exporting.optimizing import optimize
 
 CPU = torch.device("cpu")
 

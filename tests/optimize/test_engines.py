@@ -8,12 +8,12 @@ from PIL import Image
 
 from inceptionlab import RunError, build, create_model, load_run
 from inceptionlab.cli import main
-from inceptionlab.optimize import choosing
-from inceptionlab.optimize.exporting import compared, export
-from inceptionlab.prediction import with_engine
+from inceptionlab.exporting import choosing
+from inceptionlab.exporting.writers import compared, export
+from inceptionlab.runs.prediction import with_engine
+from inceptionlab.runs.run import Machine, Setup, train
 from inceptionlab.training.loop import Listeners
 from inceptionlab.training.recipe import Recipe
-from inceptionlab.training.run import Machine, Setup, train
 from inceptionlab.zoo.configure import configured
 
 pytest.importorskip("onnxruntime")
@@ -61,8 +61,8 @@ def test_a_file_may_take_pixels(name, tmp_path):
 
 
 def test_the_normalisation_goes_into_a_convolution_that_pads_nothing():
-    from inceptionlab.optimize import exact
-    from inceptionlab.optimize.pixels import Normalised, taking_pixels
+    from inceptionlab.exporting.pixels import Normalised, taking_pixels
+    from inceptionlab.optimization import exact
 
     for name, inside in (("inception_v3", True), ("small_fast", False)):
         network = create_model(name).eval()
@@ -108,7 +108,7 @@ def test_auto_measures_once(run, monkeypatch, tmp_path):
 
 
 def test_commands_take_engines(run, tmp_path, capsys):
-    from inceptionlab.data.sources import digits
+    from inceptionlab.data.registry import digits
 
     picture = tmp_path / "d.png"
     Image.fromarray(digits().test.images[0, ..., 0].numpy()).save(picture)
@@ -139,7 +139,7 @@ def test_eight_bits_agree(run, tmp_path, capsys):
 
 
 def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
-    from inceptionlab.optimize.quantizing import quantize
+    from inceptionlab.exporting.quantizing import quantize
 
     trained = load_run(run)
     pictures = torch.randn(32, *trained.network.spec.input.shape)  # noise, which it guesses with little confidence

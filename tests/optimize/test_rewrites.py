@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from inceptionlab import RunError, build, build_node, create_model, get_spec, list_models
-from inceptionlab.layers.branches import Chain
-from inceptionlab.layers.conv import ConvNormAct
-from inceptionlab.layers.residual import Residual
-from inceptionlab.optimize.exactness import EXACT, FOR_ENGINES, check, exact
-from inceptionlab.optimize.merging import Fused
-from inceptionlab.optimize.optimizing import optimize
-from inceptionlab.optimize.packing import PackedConv
-from inceptionlab.optimize.slicing import Sliced
+from inceptionlab.exporting.optimizing import optimize
+from inceptionlab.nn.layers.branches import Chain
+from inceptionlab.nn.layers.conv import ConvNormAct
+from inceptionlab.nn.layers.residual import Residual
+from inceptionlab.optimization.exactness import EXACT, FOR_ENGINES, check, exact
+from inceptionlab.optimization.merging import Fused
+from inceptionlab.optimization.packing import PackedConv
+from inceptionlab.optimization.slicing import Sliced
 from inceptionlab.spec import Concat, Conv, Norm, Pool, Seq
 from inceptionlab.spec import Residual as ResidualNode
 

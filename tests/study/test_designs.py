@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from inceptionlab import SpecError, get_spec, measure
-from inceptionlab.study.design import aliases, load_study
-from inceptionlab.study.fractions import fractional
-from inceptionlab.study.widths import cost_of, of_equal_cost
+from inceptionlab.studies.design import aliases, load_study
+from inceptionlab.studies.fractions import fractional
+from inceptionlab.studies.widths import cost_of, of_equal_cost
 
 
 def factors(count):
@@ -101,8 +101,8 @@ def test_the_shipped_studies_are_studies():
     ],
 )
 def test_a_claim_is_judged_by_what_it_expects(tmp_path, verdicts, claim):
-    from inceptionlab.study.results import Results
-    from inceptionlab.study.statistics import Comparison
+    from inceptionlab.studies.results import Results
+    from inceptionlab.studies.statistics import Comparison
 
     text = STUDY.replace("[factors", '[expects]\n"a: x" = "better"\n"b: y" = "worse"\n[factors', 1)
     (tmp_path / "s.toml").write_text(text)

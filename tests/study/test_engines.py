@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from inceptionlab import RunError
+from inceptionlab import storage as files
 from inceptionlab.cli import main
-from inceptionlab.study.design import load_study
-from inceptionlab.study.running import runs_of
-from inceptionlab.training import files
+from inceptionlab.studies.design import load_study
+from inceptionlab.studies.running import runs_of
 
 STUDY = """
 model = "small_fast | widen(0.25)"
@@ -84,8 +84,8 @@ def test_what_workers_cannot_be(file, tmp_path, capsys):
 
 
 def test_without_ray_it_is_said(monkeypatch):
-    from inceptionlab.study.engines import on_ray
-    from inceptionlab.training.run import Machine
+    from inceptionlab.runs.run import Machine
+    from inceptionlab.studies.engines import on_ray
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RunError, match=r"pip install 'inceptionlab\[ray\]'"):
@@ -110,10 +110,10 @@ import sys
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
-from inceptionlab.study.design import load_study
-from inceptionlab.study.engines import on_ray
-from inceptionlab.study.running import run_study
-from inceptionlab.training.run import Machine
+from inceptionlab.studies.design import load_study
+from inceptionlab.studies.engines import on_ray
+from inceptionlab.studies.running import run_study
+from inceptionlab.runs.run import Machine
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1, num_gpus=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from inceptionlab.study.statistics import bootstrap_mean, compare, holm, mcnemar, pareto_front
+from inceptionlab.studies.statistics import bootstrap_mean, compare, holm, mcnemar, pareto_front
 
 # Student's sleep data (1908): hours gained by ten patients under two drugs; paired, t = 4.062 and p = 0.0028.
 FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]

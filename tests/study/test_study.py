@@ -8,12 +8,12 @@ import torch
 
 from inceptionlab import RunError, SpecError, build, get_spec
 from inceptionlab.cli import main
-from inceptionlab.initialise import initialise
-from inceptionlab.study.design import load_study
-from inceptionlab.study.results import gather
-from inceptionlab.study.running import in_turn, run_study, runs_of
+from inceptionlab.nn.initialise import initialise
+from inceptionlab.runs.run import Machine
+from inceptionlab.studies.design import load_study
+from inceptionlab.studies.results import gather
+from inceptionlab.studies.running import in_turn, run_study, runs_of
 from inceptionlab.training.loop import Listeners
-from inceptionlab.training.run import Machine
 
 HERE = in_turn(Machine("cpu"), Listeners(say=lambda _: None))
 STUDY = """
@@ -103,10 +103,10 @@ def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from inceptionlab.study.design import load_study
-from inceptionlab.study.running import in_turn, run_study
+from inceptionlab.studies.design import load_study
+from inceptionlab.studies.running import in_turn, run_study
 from inceptionlab.training.loop import Listeners
-from inceptionlab.training.run import Machine
+from inceptionlab.runs.run import Machine
 say = lambda text: print(text, flush=True)
 run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), in_turn(Machine("cpu"), Listeners(say=say)), say)
 """
@@ -194,9 +194,9 @@ def test_a_cell_shows_its_costs_and_its_curve(file, tmp_path):
 
 
 def test_what_training_keeps_is_counted():
-    from inceptionlab.network import Input, Network
     from inceptionlab.spec import Conv, Linear, Pool, Seq
-    from inceptionlab.study.running import kept_bytes
+    from inceptionlab.spec.network import Input, Network
+    from inceptionlab.studies.running import kept_bytes
 
     spec = Network("one", Seq(), Seq(conv=Conv(4, 3, norm=None, act=None)),
                    Seq(pool=Pool("avg", to=1), fc=Linear()), Input(3, 8, 8), classes=2)  # fmt: skip

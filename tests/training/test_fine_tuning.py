@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from inceptionlab import SpecError, build, create_model
+from inceptionlab import storage as files
 from inceptionlab.cli import main
-from inceptionlab.data.sources import digits
-from inceptionlab.data.store import DataSet
-from inceptionlab.initialise import initialise
-from inceptionlab.training import files
-from inceptionlab.training.files import save_weights
+from inceptionlab.data.dataset import DataSet
+from inceptionlab.data.registry import digits
+from inceptionlab.nn.initialise import initialise
+from inceptionlab.runs.log import read_metrics
+from inceptionlab.runs.run import Machine, train
+from inceptionlab.storage import save_weights
 from inceptionlab.training.freezing import freeze, frozen_nodes
-from inceptionlab.training.log import read_metrics
 from inceptionlab.training.optimizers import make_optimizer
 from inceptionlab.training.recipe import Recipe, load_recipe, recipe_names
-from inceptionlab.training.run import Machine, train
 from tests.training.test_run import QUIET, RECIPE, SETUP, TINY
 
 
@@ -81,7 +81,7 @@ def test_every_recipe_loads_and_fits_a_screen(name):
     from importlib.resources import files as resources
 
     recipe = load_recipe(name)
-    text = (resources("inceptionlab") / "recipes" / f"{name}.toml").read_text()
+    text = (resources("inceptionlab.training") / "recipes" / f"{name}.toml").read_text()
     assert len(text.splitlines()) <= 40
     assert "# Command: inceptionlab train" in text
     assert recipe.epochs > 0
@@ -91,8 +91,8 @@ def test_small_pictures_first(tmp_path):
     sizes = []
     network = build(TINY)
     network.conv.register_forward_hook(lambda _, args, __: sizes.append(args[0].shape[2]) if network.training else None)
+    from inceptionlab.runs.run import divided, make_fabric
     from inceptionlab.training.loop import Trainer
-    from inceptionlab.training.run import divided, make_fabric
 
     fabric, _ = make_fabric("cpu", "fp32")
     setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))

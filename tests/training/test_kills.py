@@ -6,9 +6,9 @@ import time
 
 import torch
 
-from inceptionlab.data.sources import digits
-from inceptionlab.training import files
-from inceptionlab.training.run import Machine, train
+from inceptionlab import storage as files
+from inceptionlab.data.registry import digits
+from inceptionlab.runs.run import Machine, train
 from tests.training.test_run import QUIET, SCRIPT, SETUP, curve, same, weights
 
 KILLS = 20

@@ -11,16 +11,12 @@ import pytest
 import torch
 
 from inceptionlab import DataError, RunError, get_spec
+from inceptionlab import storage as files
 from inceptionlab.data.batches import Augment
-from inceptionlab.data.sources import digits
-from inceptionlab.data.store import DataSet, Pictures
-from inceptionlab.network import Input, Network
-from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
-from inceptionlab.training import files, loop
-from inceptionlab.training.log import read_metrics
-from inceptionlab.training.loop import Listeners
-from inceptionlab.training.recipe import Recipe
-from inceptionlab.training.run import (
+from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.registry import digits
+from inceptionlab.runs.log import read_metrics
+from inceptionlab.runs.run import (
     Machine,
     Setup,
     claim,
@@ -30,6 +26,11 @@ from inceptionlab.training.run import (
     to_toml,
     train,
 )
+from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
+from inceptionlab.spec.network import Input, Network
+from inceptionlab.training import loop
+from inceptionlab.training.loop import Listeners
+from inceptionlab.training.recipe import Recipe
 
 TINY = Network(
     "tiny",
@@ -150,9 +151,9 @@ torch.set_num_threads(1)
 from inceptionlab.training import loop
 loop.SECONDS_BETWEEN_STATES = 0.05
 loop.SHARE_OF_SAVING = 1.0
-from inceptionlab.training.log import read_metrics
+from inceptionlab.runs.log import read_metrics
 from inceptionlab.training.loop import Listeners
-from inceptionlab.training.run import Machine, train
+from inceptionlab.runs.run import Machine, train
 from tests.training.test_run import SETUP
 def step(progress, loss):
     import time
@@ -299,7 +300,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
 FULL = """
 import resource, sys
 from pathlib import Path
-from inceptionlab.training.files import write
+from inceptionlab.storage import write
 from inceptionlab.errors import RunError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

@@ -15,9 +15,9 @@ from PIL import Image
 
 from inceptionlab import create_model
 from inceptionlab.cli import main
-from inceptionlab.prediction import Trained, predict
-from inceptionlab.text import dumps
-from inceptionlab.training.files import save_weights
+from inceptionlab.runs.prediction import Trained, predict
+from inceptionlab.spec.codec import dumps
+from inceptionlab.storage import save_weights
 
 pytest.importorskip("starlette")
 uvicorn = pytest.importorskip("uvicorn")

@@ -3,7 +3,7 @@ import torch
 
 from inceptionlab import create_model
 from inceptionlab.data.batches import to_input
-from inceptionlab.network import IMAGENET_MEAN, IMAGENET_STD, Input
+from inceptionlab.spec.network import IMAGENET_MEAN, IMAGENET_STD, Input
 from inceptionlab.weights.folding import folded, for_channels
 
 IMAGENET = Input(mean=IMAGENET_MEAN, std=IMAGENET_STD)

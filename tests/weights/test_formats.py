@@ -11,8 +11,8 @@ import torch
 
 from inceptionlab import DataError, create_model, load_weights
 from inceptionlab.cli import main
-from inceptionlab.weights import caffe, keras
-from inceptionlab.weights.reading import read_state
+from inceptionlab.weights.readers import caffe, keras
+from inceptionlab.weights.readers.reading import read_state
 
 
 @pytest.fixture(scope="module")

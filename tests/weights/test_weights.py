@@ -7,10 +7,10 @@ import torch
 
 from inceptionlab import DataError, create_model, get_spec, load_weights
 from inceptionlab.cli import main
-from inceptionlab.training.files import save_weights
+from inceptionlab.storage import save_weights
 from inceptionlab.weights.loading import recognise
 from inceptionlab.weights.named import NAMED
-from inceptionlab.weights.reading import read_state
+from inceptionlab.weights.readers.reading import read_state
 
 # Keys as the libraries write them, and where they belong in our networks.
 KEYS = {

@@ -15,8 +15,8 @@ from inceptionlab.errors import RunError, SpecError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from inceptionlab.building import InceptionNetwork
-    from inceptionlab.optimize.benchmarking import Contestant
+    from inceptionlab.benchmarking.race import Contestant
+    from inceptionlab.nn.building import InceptionNetwork
 
 ENGINES = ("torch", "onnxruntime", "openvino")
 
@@ -89,9 +89,9 @@ def benchmark(
 def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]:
     import torch
 
-    from inceptionlab.optimize import benchmarking
-    from inceptionlab.optimize.memory import peak_bytes
-    from inceptionlab.training.environment import device_name
+    from inceptionlab.benchmarking import race as benchmarking
+    from inceptionlab.benchmarking.memory import peak_bytes
+    from inceptionlab.runs.environment import device_name
 
     device = torch.device(chosen.device)
     network, x, peers = _prepared(name, batch, chosen, device)
@@ -126,8 +126,8 @@ def _measured(name: str, batch: int, chosen: Race) -> tuple[dict[str, Any], str]
 def _profiled(network: InceptionNetwork, x: Tensor) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    from inceptionlab.optimize.optimizing import optimize
-    from inceptionlab.optimize.profiling import profile
+    from inceptionlab.benchmarking.profiling import profile
+    from inceptionlab.exporting.optimizing import optimize
 
     return [asdict(share) for share in profile(optimize(network, x), x)]
 
@@ -138,8 +138,8 @@ def _prepared(
     """(our network with random weights and statistics, pictures, the other libraries' with the same weights)."""
     import torch
 
-    from inceptionlab.building import build
-    from inceptionlab.optimize.peers import peer
+    from inceptionlab.benchmarking.peers import peer
+    from inceptionlab.nn.building import build
     from inceptionlab.zoo.configure import configured
 
     torch.manual_seed(0)
@@ -157,8 +157,8 @@ def _prepared(
 
 
 def _contestants(network: InceptionNetwork, peers: dict[str, nn.Module], chosen: Race, x: Tensor) -> Any:
-    from inceptionlab.optimize.choosing import installed
-    from inceptionlab.optimize.contestants import inference, training
+    from inceptionlab.benchmarking.candidates import inference, training
+    from inceptionlab.exporting.choosing import installed
 
     if chosen.train:
         return training(network.spec, tuple(peers), chosen.precision, len(x), x.device)
@@ -170,7 +170,7 @@ def _intensity(network: InceptionNetwork, batch: int) -> float:
     """Multiplications and additions a byte, if every map is written and read once and every weight read once."""
     from math import prod
 
-    from inceptionlab.geometry import measure
+    from inceptionlab.analysis.geometry import measure
 
     measured = measure(network.spec)
     maps = sum(prod(row.output) for row in measured.walk() if not row.children)
@@ -203,8 +203,8 @@ def _versions() -> dict[str, str]:
 
 
 def _section(record: dict[str, Any]) -> str:
-    from inceptionlab.optimize.benchmarking import table
-    from inceptionlab.optimize.profiling import Share, profile_table
+    from inceptionlab.benchmarking.profiling import Share, profile_table
+    from inceptionlab.benchmarking.race import table
 
     peaks = ", ".join(f"{name} {value:.0f}" for name, value in record["peak_gflops"].items())
     what = "training" if record["train"] else "inference"
@@ -224,7 +224,7 @@ def _section(record: dict[str, Any]) -> str:
 
 
 def _write(output: Path, results: Sequence[tuple[dict[str, Any], str]]) -> None:
-    from inceptionlab.training.files import write, write_json
+    from inceptionlab.storage import write, write_json
 
     output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output.with_name(output.name + ".json"), [record for record, _ in results])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from inceptionlab.data.checks import Findings, Pair
+    from inceptionlab.data.audit import Findings, Pair
 
 SHOWN = 10
 
@@ -34,10 +34,10 @@ def check_data(
     json_
         Print one object with everything.
     """
-    from inceptionlab.data.checks import check_folder, check_set
-    from inceptionlab.data.sources import NAMES, load_data
-    from inceptionlab.evaluation.data_report import data_report
-    from inceptionlab.training.files import write
+    from inceptionlab.data.audit import check_folder, check_set
+    from inceptionlab.data.registry import NAMES, load_data
+    from inceptionlab.report.data_page import data_report
+    from inceptionlab.storage import write
 
     found = check_set(load_data(path, None, data_dir)) if path in NAMES else check_folder(Path(path))
     if out is not None:

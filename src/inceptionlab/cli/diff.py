@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab import text
+from inceptionlab.analysis import difference
 from inceptionlab.cli.variant import Variant
 
 
@@ -32,5 +32,5 @@ def diff(
         Changes of both networks.
     """
     chosen = variant or Variant()
-    lines = text.diff(chosen.of(a), chosen.of(b))
+    lines = difference.diff(chosen.of(a), chosen.of(b))
     print(json.dumps(lines, ensure_ascii=False, indent=1) if json_ else "\n".join(lines))

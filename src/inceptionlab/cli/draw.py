@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab import drawing
+from inceptionlab.analysis import drawing
 from inceptionlab.cli.variant import Variant
 from inceptionlab.errors import DataError
 

@@ -14,9 +14,9 @@ from inceptionlab.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from inceptionlab.data.store import DataSet, Pictures
+    from inceptionlab.data.dataset import DataSet, Pictures
     from inceptionlab.evaluation.metrics import Score
-    from inceptionlab.prediction import Trained
+    from inceptionlab.runs.prediction import Trained
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def evaluate(
     protocol
         What is tried beside the plain test.
     """
-    from inceptionlab.data.sources import load_data
-    from inceptionlab.evaluation.logits import BATCH
-    from inceptionlab.prediction import load_run, with_engine
-    from inceptionlab.training.run import make_fabric
+    from inceptionlab.data.registry import load_data
+    from inceptionlab.evaluation.predictions import BATCH
+    from inceptionlab.runs.prediction import load_run, with_engine
+    from inceptionlab.runs.run import make_fabric
 
     chosen = protocol or Protocol()
     if chosen.crops not in (1, 10, 12, 144):
@@ -94,7 +94,7 @@ def _plain(trained: Trained, pictures: Pictures) -> tuple[dict[str, Any], Tensor
 
 
 def _logits(trained: Trained, pictures: Pictures) -> Tensor:
-    from inceptionlab.evaluation.logits import logits_of
+    from inceptionlab.evaluation.predictions import logits_of
 
     mirror = trained.setup is not None and trained.setup.recipe.mirror
     return logits_of(trained.run, pictures, trained.network.spec.input, mirror=mirror)
@@ -135,7 +135,7 @@ def _temperature(trained: Trained, loaded: DataSet, logits: Tensor, labels: Tens
     """The temperature of the validation pictures, and calibration on the test before and after it."""
     from inceptionlab.evaluation.calibration import fitted_temperature
     from inceptionlab.evaluation.metrics import score
-    from inceptionlab.training.run import divided
+    from inceptionlab.runs.run import divided
 
     if trained.setup is None:
         raise DataError("a temperature needs the validation pictures of a run; these weights were imported")

@@ -12,7 +12,7 @@ from inceptionlab.cli.variant import Variant
 from inceptionlab.errors import RunError
 
 if TYPE_CHECKING:
-    from inceptionlab.prediction import Trained
+    from inceptionlab.runs.prediction import Trained
 
 
 def export(
@@ -42,7 +42,7 @@ def export(
     variant
         Changes of a network of the zoo.
     """
-    from inceptionlab.optimize import exporting
+    from inceptionlab.exporting import writers as exporting
 
     trained, path = _source(source, variant or Variant(), output)
     if int8:
@@ -63,8 +63,8 @@ def export(
 
 def _source(source: str, variant: Variant, output: Path | None) -> tuple[Trained, Path]:
     """The network of a run, a file or the zoo, and where to write."""
-    from inceptionlab.building import build
-    from inceptionlab.prediction import Trained, load_run
+    from inceptionlab.nn.building import build
+    from inceptionlab.runs.prediction import Trained, load_run
 
     place = Path(source)
     if place.exists():
@@ -80,11 +80,11 @@ def _source(source: str, variant: Variant, output: Path | None) -> tuple[Trained
 def _quantized(trained: Trained, path: Path, data_dir: Path | None) -> dict[str, object]:
     """Quantise by the run's own pictures, and test both networks on its test pictures."""
     from inceptionlab.data.batches import centred, to_input
-    from inceptionlab.data.sources import load_data
-    from inceptionlab.evaluation.logits import logits_of
+    from inceptionlab.data.registry import load_data
     from inceptionlab.evaluation.metrics import gain
-    from inceptionlab.optimize.engines import run_openvino
-    from inceptionlab.optimize.quantizing import quantize
+    from inceptionlab.evaluation.predictions import logits_of
+    from inceptionlab.exporting.engines import run_openvino
+    from inceptionlab.exporting.quantizing import quantize
 
     if trained.setup is None:
         raise RunError("--int8 needs a run folder, whose training pictures it is calibrated on")

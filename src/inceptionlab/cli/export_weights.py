@@ -23,8 +23,8 @@ def export_weights(
     out
         The file to write: .safetensors.
     """
-    from inceptionlab.prediction import load_run
-    from inceptionlab.training.files import save_weights
+    from inceptionlab.runs.prediction import load_run
+    from inceptionlab.storage import save_weights
     from inceptionlab.weights.exporting import export_weights as exported
 
     network = load_run(run).network

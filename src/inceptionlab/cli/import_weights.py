@@ -35,9 +35,9 @@ def import_weights(
     out
         The file to write; predict and evaluate take it in the place of a run folder.
     """
-    from inceptionlab.building import create_model
-    from inceptionlab.text import dumps
-    from inceptionlab.training.files import save_weights
+    from inceptionlab.nn.building import create_model
+    from inceptionlab.spec.codec import dumps
+    from inceptionlab.storage import save_weights
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)

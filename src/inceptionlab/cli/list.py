@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import SpecError
-from inceptionlab.geometry import measure
 from inceptionlab.zoo.registry import REGISTRY, list_models
 
 WIDE = 160

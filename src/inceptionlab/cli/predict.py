@@ -35,7 +35,7 @@ def predict(
     json_
         Print an array of objects.
     """
-    import inceptionlab.prediction as prediction
+    import inceptionlab.runs.prediction as prediction
     from inceptionlab.errors import DataError
 
     if not pictures:

@@ -43,7 +43,7 @@ def serve(
     json_
         Print an object with the address and the engine.
     """
-    import inceptionlab.prediction as prediction
+    import inceptionlab.runs.prediction as prediction
     from inceptionlab.web.serving import serve
 
     if batch < 1:

@@ -7,10 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab import formulas, geometry
+from inceptionlab.analysis import formulas, geometry
+from inceptionlab.analysis.geometry import text
+from inceptionlab.analysis.tables import as_records, rows
+from inceptionlab.analysis.words import describe
 from inceptionlab.cli.variant import Variant
-from inceptionlab.network import Network
-from inceptionlab.text import as_records, describe, rows, text
+from inceptionlab.spec.network import Network
 
 
 def show(

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from inceptionlab.cli.train import StopSignal
-    from inceptionlab.study.design import Study
-    from inceptionlab.study.running import Engine, Run
-    from inceptionlab.training.run import Setup
+    from inceptionlab.runs.run import Setup
+    from inceptionlab.studies.design import Study
+    from inceptionlab.studies.running import Engine, Run
 
 LINES = 6
 """Lines of a difference that the plan shows."""
@@ -34,9 +34,9 @@ def plan(study: Path, *, json_: Annotated[bool, Parameter(name="--json")] = Fals
     json_
         Print an array of objects, one a cell.
     """
-    from inceptionlab.geometry import measure
-    from inceptionlab.study.design import aliases, label, load_study
-    from inceptionlab.text import diff
+    from inceptionlab.analysis.difference import diff
+    from inceptionlab.analysis.geometry import measure
+    from inceptionlab.studies.design import aliases, label, load_study
 
     loaded = load_study(study)
     rows: list[dict[str, Any]] = []
@@ -69,7 +69,7 @@ def _seconds_a_step(setup: Setup) -> float:
     import torch
     from torch.nn import functional as F
 
-    from inceptionlab.building import build
+    from inceptionlab.nn.building import build
 
     network, size = build(setup.spec).train(), setup.recipe.batch_size
     picture = setup.spec.input
@@ -121,9 +121,9 @@ def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name
         Where the runs are computed.
     """
     from inceptionlab.cli.train import StopSignal
-    from inceptionlab.study.design import load_study
-    from inceptionlab.study.running import run_study
-    from inceptionlab.training.files import write
+    from inceptionlab.storage import write
+    from inceptionlab.studies.design import load_study
+    from inceptionlab.studies.running import run_study
 
     loaded, chosen = load_study(study), place or Place()
     out.mkdir(parents=True, exist_ok=True)
@@ -136,10 +136,10 @@ def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name
 
 def _engine(place: Place, stop: StopSignal, say: Callable[[str], None]) -> Engine:
     from inceptionlab.errors import SpecError
-    from inceptionlab.study import engines
-    from inceptionlab.study.running import in_turn
+    from inceptionlab.runs.run import Machine
+    from inceptionlab.studies import engines
+    from inceptionlab.studies.running import in_turn
     from inceptionlab.training.loop import Listeners
-    from inceptionlab.training.run import Machine
 
     if place.workers < 1 or place.gpus < 0:
         raise SpecError(f"--workers {place.workers} --gpus {place.gpus:g}: give at least 1 worker and no negative GPUs")
@@ -157,7 +157,7 @@ def _live(study: Study, out: Path) -> Generator[Callable[[str], None]]:
     from rich.console import Console
     from rich.live import Live
 
-    from inceptionlab.study.running import runs_of
+    from inceptionlab.studies.running import runs_of
 
     console = Console(soft_wrap=True)
     runs = runs_of(study, out.resolve())
@@ -171,8 +171,8 @@ def _live(study: Study, out: Path) -> Generator[Callable[[str], None]]:
 def _under_way(runs: list[Run]) -> Table:
     from rich.table import Table
 
-    from inceptionlab.study.design import label
-    from inceptionlab.study.running import where_it_stands
+    from inceptionlab.studies.design import label
+    from inceptionlab.studies.running import where_it_stands
 
     done = sum((run.folder / "test.json").exists() for run in runs)
     table = Table("cell", "seed", "epoch", "val top-1", title=f"{done} of {len(runs)} runs done", title_justify="left")
@@ -192,14 +192,14 @@ def report(out: Path) -> None:
     out
         The folder of a study.
     """
-    from inceptionlab.study.design import load_study
+    from inceptionlab.studies.design import load_study
 
     _report(load_study(out / "study.toml"), out)
 
 
 def _report(study: Study, out: Path) -> None:
-    from inceptionlab.study.report import sentence, write_report
-    from inceptionlab.study.results import gather
+    from inceptionlab.studies.report import sentence, write_report
+    from inceptionlab.studies.results import gather
 
     results = gather(study, out)
     paths = write_report(results, out)

@@ -16,11 +16,11 @@ from inceptionlab.zoo.configure import Stem, configured
 from inceptionlab.zoo.registry import entry
 
 if TYPE_CHECKING:
-    from inceptionlab.data.store import DataSet
+    from inceptionlab.data.dataset import DataSet
     from inceptionlab.evaluation.metrics import Score
-    from inceptionlab.network import Network
+    from inceptionlab.runs.run import Machine, Setup
+    from inceptionlab.spec.network import Network
     from inceptionlab.training.recipe import Recipe
-    from inceptionlab.training.run import Machine, Setup
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def train(
     options
         Options of the run.
     """
-    from inceptionlab.training.run import Machine, read_setup
+    from inceptionlab.runs.run import Machine, read_setup
 
     chosen = options or Options()
     machine = Machine(chosen.device, chosen.data_dir, chosen.tensorboard, chosen.checkpoint, chosen.siblings,
@@ -108,9 +108,9 @@ def train(
 
 
 def _setup(model: str, data: str, recipe: str | None, options: Options) -> tuple[Setup, DataSet]:
-    from inceptionlab.data.sources import load_data
+    from inceptionlab.data.registry import load_data
+    from inceptionlab.runs.run import Setup, default_recipe
     from inceptionlab.training.recipe import load_recipe
-    from inceptionlab.training.run import Setup, default_recipe
 
     entry(model.partition("|")[0].strip())
     chosen = _overridden(load_recipe(recipe or default_recipe(data)), options)
@@ -125,7 +125,7 @@ def _setup(model: str, data: str, recipe: str | None, options: Options) -> tuple
 
 def _taking_input_of(weights: str, spec: Network) -> Network:
     """The network with the input that the file's weights take after its own is folded into them."""
-    from inceptionlab.building import build
+    from inceptionlab.nn.building import build
     from inceptionlab.weights.loading import load_weights
 
     network = build(spec)
@@ -148,7 +148,7 @@ def _overridden(recipe: Recipe, options: Options) -> Recipe:
 
 
 def _go(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
-    from inceptionlab.training import run
+    from inceptionlab.runs import run
 
     asked = StopSignal()
     with asked:

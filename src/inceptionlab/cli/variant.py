@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inceptionlab.network import Network
+from inceptionlab.spec.network import Network
 from inceptionlab.zoo.configure import Stem, configured
 
 

@@ -16,10 +16,10 @@ from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from inceptionlab.data.lazy import LazyImages
-from inceptionlab.data.store import Pictures
+from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
-from inceptionlab.network import Input
+from inceptionlab.spec.network import Input
 
 AHEAD = 2
 """Batches that are read ahead of the one in work."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inceptionlab.data.store import Pictures
+from inceptionlab.data.dataset import Pictures
 
 SEVERITIES = (1, 2, 3)
 _NOISE, _BLUR = (0.04, 0.08, 0.12), (0.6, 1.0, 1.5)

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from inceptionlab.data.batches import to_input
-from inceptionlab.data.picture import decode, fitted
+from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.decode import decode, fitted
 from inceptionlab.data.progress import followed
-from inceptionlab.data.store import Pictures
-from inceptionlab.network import Input
+from inceptionlab.spec.network import Input
 
 Crops = Literal[1, 10, 12, 144]
 SCALES = (8 / 7, 9 / 7, 10 / 7, 11 / 7)

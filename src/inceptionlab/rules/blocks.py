@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.network import Network
 from inceptionlab.rules.rule import Rule, everywhere, outermost, strided
-from inceptionlab.spec import Attention, Branches, Conv, Ghost, Node, Residual, Seq
-from inceptionlab.tree import children_of, matches, sequence, walk, with_children
+from inceptionlab.spec.network import Network
+from inceptionlab.spec.nodes import Attention, Branches, Conv, Ghost, Node, Residual, Seq
+from inceptionlab.spec.tree import children_of, matches, sequence, walk, with_children
 
 Place = Literal["branch", "fusion", "residual", "sum", "stage"]
 PLACES = ("branch", "fusion", "residual", "sum", "stage")

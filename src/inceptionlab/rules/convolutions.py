@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from inceptionlab.errors import SpecError
 from inceptionlab.rules.rule import Rule, everywhere, on_convs
-from inceptionlab.spec import (
+from inceptionlab.spec.nodes import (
     Act,
     ActKind,
     Conv,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import log2
 
+from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import SpecError
-from inceptionlab.geometry import measure
-from inceptionlab.network import Network
 from inceptionlab.rules.rule import Rule, everywhere
-from inceptionlab.spec import Conv, Dropout, Linear, Node, Seq
-from inceptionlab.tree import matches, sequence, walk
+from inceptionlab.spec.network import Network
+from inceptionlab.spec.nodes import Conv, Dropout, Linear, Node, Seq
+from inceptionlab.spec.tree import matches, sequence, walk
 
 
 def small_stem(size: int = 32) -> Rule:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from inceptionlab.errors import SpecError
-from inceptionlab.network import Network
-from inceptionlab.spec import Branches, Conv, Node, pair
-from inceptionlab.tree import Step, rewrite, rewrite_children, rewrite_outermost, walk
+from inceptionlab.spec.network import Network
+from inceptionlab.spec.nodes import Branches, Conv, Node, pair
+from inceptionlab.spec.tree import Step, rewrite, rewrite_children, rewrite_outermost, walk
 
 Tree = TypeVar("Tree", bound="Network | Node")
 

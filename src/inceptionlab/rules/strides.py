@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inceptionlab.errors import SpecError
-from inceptionlab.network import Network
 from inceptionlab.rules.rule import Rule
-from inceptionlab.spec import Block, Branches, Conv, Depthwise, Ghost, Node, Pool, Residual, Seq, pair
-from inceptionlab.tree import children_of, join, sequence, with_children
+from inceptionlab.spec.network import Network
+from inceptionlab.spec.nodes import Block, Branches, Conv, Depthwise, Ghost, Node, Pool, Residual, Seq, pair
+from inceptionlab.spec.tree import children_of, join, sequence, with_children
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from inceptionlab import spec
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.rules import blocks, convolutions, networks, strides
 from inceptionlab.rules.rule import Rule
+from inceptionlab.spec import nodes as spec
 
 RULES: dict[str, Callable[..., Rule]] = {
     "without_branch": blocks.without_branch,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.layers.checkpoint import BATCH_NORMS
+from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.nn.checkpointing import BATCH_NORMS
+from inceptionlab.spec.tree import matches
 from inceptionlab.training.recipe import Recipe
-from inceptionlab.tree import matches
 
 
 def frozen_nodes(network: InceptionNetwork, freeze: str) -> list[str]:

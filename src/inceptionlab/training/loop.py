@@ -19,17 +19,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inceptionlab.building import InceptionNetwork
+from inceptionlab import storage as files
 from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
+from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.policies import coloured_and_cropped, mixed
-from inceptionlab.data.store import Pictures
 from inceptionlab.errors import RunError
-from inceptionlab.evaluation.logits import accuracy_and_loss
-from inceptionlab.training import files
+from inceptionlab.evaluation.predictions import accuracy_and_loss
+from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
+from inceptionlab.training.placement import all_finite, is_sharded, part_of, restore, save_shards, whole
 from inceptionlab.training.recipe import Recipe
-from inceptionlab.training.sharding import all_finite, is_sharded, part_of, restore, save_shards, whole
 
 SECONDS_BETWEEN_STATES = 5.0
 SHARE_OF_SAVING = 0.02

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from inceptionlab.network import Network
+from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe
 
 

@@ -155,4 +155,4 @@ def _known(values: Mapping[str, Any], kind: type) -> None:
 
 
 def _folder() -> Any:
-    return files("inceptionlab") / "recipes"
+    return files("inceptionlab.training") / "recipes"

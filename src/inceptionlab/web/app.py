@@ -25,7 +25,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inceptionlab.errors import DataError
-from inceptionlab.prediction import Trained, likeliest, prepared
+from inceptionlab.runs.prediction import Trained, likeliest, prepared
 from inceptionlab.web.batching import Batcher, BusyError
 
 PAGE = Path(__file__).with_name("page.html")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inceptionlab.optimize.engines import Runner
+from inceptionlab.exporting.engines import Runner
 
 Waiting = tuple[Tensor, "asyncio.Future[Tensor]"]
 

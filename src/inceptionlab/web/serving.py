@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from inceptionlab.errors import RunError
-from inceptionlab.prediction import Trained
+from inceptionlab.runs.prediction import Trained
 
 
 def serve(

@@ -8,8 +8,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from inceptionlab.building import InceptionNetwork, create_model
 from inceptionlab.errors import SpecError
+from inceptionlab.nn.building import InceptionNetwork, create_model
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.scheme import Named
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from inceptionlab.errors import DataError
-from inceptionlab.network import Input, Network
-from inceptionlab.spec import Conv, Depthwise
-from inceptionlab.tree import walk
+from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.nodes import Conv, Depthwise
+from inceptionlab.spec.tree import walk
 
 
 def for_channels(source: Input, channels: int) -> Input:

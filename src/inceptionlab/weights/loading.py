@@ -10,13 +10,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from inceptionlab.building import InceptionNetwork
 from inceptionlab.errors import DataError, nearest
-from inceptionlab.network import Input
+from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.spec.network import Input
 from inceptionlab.weights.folding import folded, for_channels
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.ordered import ORDERED
-from inceptionlab.weights.reading import read_state
+from inceptionlab.weights.readers.reading import read_state
 from inceptionlab.weights.scheme import CLASSIFIER, Named, Scheme
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from inceptionlab.network import Input
+from inceptionlab.spec.network import Input
 from inceptionlab.weights.scheme import Named, Put, Rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inceptionlab.network import IMAGENET_MEAN, IMAGENET_STD, Input
+from inceptionlab.spec.network import IMAGENET_MEAN, IMAGENET_STD, Input
 from inceptionlab.weights.scheme import Ordered, Rows
 
 # ---- pytorchcv counts stages, units, branches and convolutions; what is computed first must also sort first.

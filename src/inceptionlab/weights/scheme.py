@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from inceptionlab.errors import DataError
-from inceptionlab.network import Input
+from inceptionlab.spec.network import Input
 
 Put: TypeAlias = "str | Callable[[re.Match[str]], str]"
 Rows: TypeAlias = tuple[tuple[str, Put], ...]

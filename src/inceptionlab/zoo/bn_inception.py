@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from inceptionlab.network import Network
-from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Depthwise, Dropout, Linear, Norm, Pool, Seq
+from inceptionlab.spec.network import Network
+from inceptionlab.spec.nodes import CLASSES, Branches, Concat, Conv, Depthwise, Dropout, Linear, Norm, Pool, Seq
 from inceptionlab.zoo.googlenet import CAFFE_INPUT
 
 Row: TypeAlias = tuple[int, int, int, int, int, str, int]

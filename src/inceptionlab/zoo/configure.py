@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import SizeError, SpecError, nearest
-from inceptionlab.geometry import measure
-from inceptionlab.network import Aux, Network
 from inceptionlab.rules import small_stem
-from inceptionlab.spec import Pool
-from inceptionlab.tree import sequence
+from inceptionlab.spec.network import Aux, Network
+from inceptionlab.spec.nodes import Pool
+from inceptionlab.spec.tree import sequence
 from inceptionlab.zoo.registry import get_spec
 
 Stem = Literal["auto", "imagenet", "small"]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from inceptionlab.network import IMAGENET_STD, Aux, Input, Network
-from inceptionlab.spec import CLASSES, LRN, Branches, Concat, Conv, Dropout, Linear, Node, Norm, Pool, Seq
+from inceptionlab.spec.network import IMAGENET_STD, Aux, Input, Network
+from inceptionlab.spec.nodes import CLASSES, LRN, Branches, Concat, Conv, Dropout, Linear, Node, Norm, Pool, Seq
 
 # Table 1. Columns: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
 TABLE = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from inceptionlab.network import IMAGENET_MEAN, IMAGENET_STD, Input, Network
-from inceptionlab.spec import CLASSES, Branches, Conv, Depthwise, Linear, Node, Norm, Pool, Residual, Seq, Split
+from inceptionlab.spec.network import IMAGENET_MEAN, IMAGENET_STD, Input, Network
+from inceptionlab.spec.nodes import CLASSES, Branches, Conv, Depthwise, Linear, Node, Norm, Pool, Residual, Seq, Split
 
 bare = partial(Conv, norm=None, act=None)
 depthwise = partial(Depthwise, norm=None, act=None)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inceptionlab.network import Input, Network
-from inceptionlab.spec import (
+from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.nodes import (
     CLASSES,
     STREAM,
     Branches,

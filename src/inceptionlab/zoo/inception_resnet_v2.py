@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inceptionlab.network import Aux, Input, Network
-from inceptionlab.spec import (
+from inceptionlab.spec.network import Aux, Input, Network
+from inceptionlab.spec.nodes import (
     CLASSES,
     Branches,
     Concat,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from inceptionlab.network import Aux, Input, Network
-from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Linear, Pool, Seq
+from inceptionlab.spec.network import Aux, Input, Network
+from inceptionlab.spec.nodes import CLASSES, Branches, Concat, Conv, Linear, Pool, Seq
 from inceptionlab.zoo.inception_v3 import auxiliary, average, block_c, conv, halve, valid
 
 

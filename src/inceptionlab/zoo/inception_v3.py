@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from inceptionlab.network import Aux, Input, Network
-from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Dropout, Linear, Norm, Pool, Seq
+from inceptionlab.spec.network import Aux, Input, Network
+from inceptionlab.spec.nodes import CLASSES, Branches, Concat, Conv, Dropout, Linear, Norm, Pool, Seq
 
 conv = partial(Conv, norm=Norm(eps=1e-3))
 valid = partial(conv, pad="valid")

@@ -4,8 +4,8 @@ AAAI 2017 (arXiv 1602.07261), figures 3 to 9.
 
 from __future__ import annotations
 
-from inceptionlab.network import Aux, Input, Network
-from inceptionlab.spec import CLASSES, Branches, Concat, Dropout, Linear, Pool, Seq
+from inceptionlab.spec.network import Aux, Input, Network
+from inceptionlab.spec.nodes import CLASSES, Branches, Concat, Dropout, Linear, Pool, Seq
 from inceptionlab.zoo.inception_resnet_v1 import reduction_a
 from inceptionlab.zoo.inception_v3 import auxiliary, conv, halve, valid
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.spec import STREAM, Concat, Conv, Node, Pool, Residual, Seq
+from inceptionlab.spec.nodes import STREAM, Concat, Conv, Node, Pool, Residual, Seq
 
 Form = Literal["literal", "complete"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.network import Network
 from inceptionlab.rules import parse_rule
+from inceptionlab.spec.network import Network
 from inceptionlab.zoo import (
     bn_inception,
     googlenet,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inceptionlab.network import Input, Network
 from inceptionlab.rules import small_stem, widen
-from inceptionlab.spec import CLASSES, Branches, Concat, Conv, Linear, Pool, Seq
+from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.nodes import CLASSES, Branches, Concat, Conv, Linear, Pool, Seq
 from inceptionlab.zoo import bn_inception, googlenet, inception_resnet_v1, inception_v3
 
 

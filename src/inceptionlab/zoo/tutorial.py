@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from inceptionlab.network import Input, Network
-from inceptionlab.spec import CLASSES, Conv, Linear, Pool, Seq
+from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.nodes import CLASSES, Conv, Linear, Pool, Seq
 from inceptionlab.zoo.googlenet import module, plain
 
 CIFAR = Input(3, 32, 32, crop=1.0)

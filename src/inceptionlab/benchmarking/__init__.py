@@ -1,0 +1,1 @@
+"""How fast networks are: candidates, interleaved rounds, peaks of the machine."""

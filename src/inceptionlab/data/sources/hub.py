@@ -1,0 +1,168 @@
+"""Data sets of the Hugging Face hub, or of a folder in its layouts.
+
+`hf:NAME` downloads the set once, as encoded pictures in Arrow files that are mapped into memory, and decodes each
+picture when it is first asked for. `stream:NAME` keeps nothing: pictures come from the hub's Parquet files as training
+needs them.
+"""
+
+from __future__ import annotations
+
+import io
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.sources.folder import TEST_FRACTION, divided, stored_pixels, stored_size
+from inceptionlab.data.stores.cache import cache_folder
+from inceptionlab.data.stores.disk import disk_images
+from inceptionlab.data.stores.lazy import LazyImages
+from inceptionlab.errors import DataError
+from inceptionlab.spec.network import Input
+
+KEPT, STREAMED = "hf:", "stream:"
+PREFIXES = (KEPT, STREAMED)
+PARQUET = "refs/convert/parquet"
+"""Where the hub keeps sets of other formats as Parquet files."""
+VALIDATION_FRACTION = 0.05
+"""Of a stream without validation pictures; whole blocks, so that they can be left out of training."""
+FEWEST_BLOCKS = 20
+
+
+def load(name: str, picture: Input, seed: int = 0) -> DataSet:
+    """The data set `hf:NAME`, `hf:NAME:CONFIGURATION`, or the same as `stream:`, at the size of the network's resize.
+
+    Its "test" split is the test set, or else "validation"; with "train" alone 20 % are split off by `seed`. Raises
+    `DataError` where `datasets` is not installed, the set is not found, or it has no column of pictures or of labels.
+    """
+    try:
+        library: Any = import_module("datasets")
+    except ImportError:
+        raise DataError("data sets of the hub need an extra: pip install 'inceptionlab[hub]'") from None
+    prefix, _, rest = name.partition(":")
+    path, _, configuration = rest.partition(":")
+    read = _streamed if f"{prefix}:" == STREAMED else _kept
+    try:
+        found = read(library, path, configuration or None, picture)
+    except DataError as error:
+        raise DataError(f"the data set {name}: {error}") from None
+    parts = {split: pictures for split, pictures in found.items() if pictures is not None}
+    return _as_set(path.rstrip("/").rpartition("/")[2], parts, seed)
+
+
+def _as_set(name: str, parts: dict[str, Pictures], seed: int) -> DataSet:
+    if "train" not in parts:
+        raise DataError(f"{name} has the splits {', '.join(parts)}; it needs one called train")
+    train, test = parts["train"], parts.get("test") or parts.get("validation")
+    note = f"splits as found: {', '.join(parts)}"
+    if test is None:
+        train, test = _by_blocks(train, TEST_FRACTION, seed) or divided(train, seed)
+        note = f"test: {TEST_FRACTION:.0%} of train by seed {seed}"
+    validation = parts.get("validation") if "test" in parts else None
+    if validation is None and (split := _by_blocks(train, VALIDATION_FRACTION, seed)):
+        train, validation = split
+        note += f"; validation: {VALIDATION_FRACTION:.0%} of the blocks of train by seed {seed}"
+    return DataSet(name, train, test, validation, note=note)
+
+
+def _call(library: Any, function: str, path: str, configuration: str | None, **more: Any) -> Any:
+    try:
+        return getattr(library, function)(path, configuration, **more)
+    except Exception as error:  # the library raises whatever its parts do
+        if "disk space" in str(error):
+            raise DataError(f"there is no room for it; {STREAMED}{path} reads it without keeping it") from None
+        raise DataError(f"it cannot be loaded: {str(error).splitlines()[0]}") from None
+
+
+def _kept(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures | None]:
+    """The splits of a set, downloaded as encoded pictures."""
+    found = _call(library, "load_dataset", path, configuration)
+    return {split: _on_disk(library, f"{path} ({split})", found[split], picture) for split in found}
+
+
+def _on_disk(library: Any, name: str, rows: Any, picture: Input) -> Pictures | None:
+    """The pictures of a split, decoded when they are first needed; None where its labels are withheld."""
+    column, label = _columns(library, rows.features)
+    labels = torch.tensor(rows[label][:])
+    if _withheld(labels):
+        return None
+    encoded, size = rows.cast_column(column, library.Image(decode=False)), stored_size(picture)
+
+    def decoded(number: int) -> np.ndarray:
+        cell, where = encoded[number][column], f"picture {number} of {name}"
+        source = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
+        return stored_pixels(source, where, picture)
+
+    settings = [*size, picture.channels, picture.interpolation]
+    identity = "-".join(map(str, [rows._fingerprint, *settings]))
+    images = disk_images(cache_folder() / "decoded" / identity, len(rows), (*size, picture.channels), decoded, identity)
+    return Pictures(images, labels, tuple(rows.features[label].names))
+
+
+def _streamed(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures | None]:
+    """The splits of a set whose pictures are read from Parquet files as they are needed."""
+    return {split: _stream(library, urls, picture) for split, urls in _parquet(library, path, configuration).items()}
+
+
+def _parquet(library: Any, path: str, configuration: str | None) -> dict[str, list[str]]:
+    """The addresses of the Parquet files of each split."""
+    for revision in (None, PARQUET):
+        builder = _call(library, "load_dataset_builder", path, configuration, revision=revision)
+        found: dict[Any, Any] = builder.config.data_files or {}
+        files = {str(split): list(map(str, urls)) for split, urls in found.items()}
+        if files and all(url.endswith(".parquet") for urls in files.values() for url in urls):
+            return files
+    raise DataError(f"it is not kept in Parquet files, which streaming reads; {KEPT}{path} downloads it")
+
+
+def _stream(library: Any, urls: list[str], picture: Input) -> Pictures | None:
+    """The pictures of a split; None where its labels are withheld."""
+    from inceptionlab.data.stores import streaming  # of the extra
+
+    files = streaming.open_files(urls)
+    features = library.Features.from_arrow_schema(files[0].footer.schema.to_arrow_schema())
+    column, label = _columns(library, features)
+    labels = streaming.read_labels(files, label)
+    if _withheld(labels):
+        return None
+
+    def decoded(source: io.BytesIO, where: str) -> np.ndarray:
+        return stored_pixels(source, where, picture)
+
+    size = (*stored_size(picture), picture.channels)
+    identity = f"{streaming.identity_of(files)}-{size}-{picture.interpolation}"
+    store = streaming.Stream(files, column, size, decoded, identity)
+    return Pictures(LazyImages(store, torch.arange(len(labels))), labels, tuple(features[label].names))
+
+
+def _columns(library: Any, features: Any) -> tuple[str, str]:
+    """The columns of pictures and of labels."""
+    pictures = [key for key, kind in features.items() if isinstance(kind, library.Image)]
+    labels = [key for key, kind in features.items() if isinstance(kind, library.ClassLabel)]
+    if not pictures or not labels:
+        missing = "pictures" if not pictures else "class labels"
+        raise DataError(f"it has the columns {', '.join(features)} and none of {missing}")
+    return pictures[0], labels[0]
+
+
+def _withheld(labels: Int64[Tensor, " n"]) -> bool:
+    """Whether a split hides its labels, as the test sets of competitions do: all are -1."""
+    return len(labels) > 0 and bool((labels == -1).all())
+
+
+def _by_blocks(pictures: Pictures, fraction: float, seed: int) -> tuple[Pictures, Pictures] | None:
+    """(rest, part) of a stream, `part` being whole blocks drawn by the seed; None where there are few, or no stream."""
+    images = pictures.images
+    if not (isinstance(images, LazyImages) and hasattr(images.store, "blocks_of")):
+        return None
+    blocks: np.ndarray = cast(Any, images.store).blocks_of(images.index.numpy())
+    present = np.unique(blocks)
+    if len(present) < FEWEST_BLOCKS:
+        return None
+    order = torch.randperm(len(present), generator=torch.Generator().manual_seed(seed)).numpy()
+    taken = torch.from_numpy(np.isin(blocks, present[order[: max(1, round(len(present) * fraction))]]))
+    return pictures.subset((~taken).nonzero()[:, 0]), pictures.subset(taken.nonzero()[:, 0])

@@ -1,0 +1,1 @@
+"""Where pixels are kept: arrays in memory or on disk, decoded on demand, or streamed."""

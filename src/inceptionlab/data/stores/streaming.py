@@ -1,0 +1,237 @@
+"""Pictures read from Parquet files as they are needed and not kept, for sets that fit no disk.
+
+A Parquet file is a row of blocks (row groups), each of which can be read by itself over HTTP. An epoch goes through
+the blocks in a random order, a window of them at a time, and through the pictures of a window in a random order; the
+next window is fetched meanwhile. So the order is nearly as random as a whole shuffle, follows from the seed alone, and
+an epoch can be taken up anywhere, as with a set in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import import_module
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from inceptionlab.data.progress import followed
+from inceptionlab.data.stores.cache import cache_folder
+from inceptionlab.errors import DataError
+
+fsspec: Any = import_module("fsspec")
+pyarrow: Any = import_module("pyarrow")
+parquet: Any = import_module("pyarrow.parquet")
+
+WINDOW = 8192
+"""Pictures within which an order is random; fewer where they would take more than `MOST_BYTES`."""
+MOST_BYTES = 512 << 20
+READERS = 8
+PAUSES = (1.0, 4.0, 16.0)
+"""Seconds to wait before a block that could not be read is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A Parquet file and its footer, which says where each block is."""
+
+    url: str
+    footer: Any
+
+    def read(self, columns: Sequence[str], block: int | None = None) -> Any:
+        """Columns of a block, or of all blocks, as a table. Raises `DataError` where it cannot be read."""
+
+        def table() -> Any:
+            with _opened(self.url) as handle:
+                reader = parquet.ParquetFile(handle, metadata=self.footer, pre_buffer=True)
+                return reader.read(columns) if block is None else reader.read_row_group(block, columns)
+
+        return _insist(table, self.url)
+
+
+def open_files(urls: Sequence[str]) -> list[File]:
+    """The files with their footers. Raises `DataError` for one that cannot be read or is no Parquet file."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(followed(pool.map(_with_footer, urls), "opening files", len(urls)))
+
+
+def _with_footer(url: str) -> File:
+    def footer() -> Any:
+        with _opened(url) as handle:
+            return parquet.ParquetFile(handle).metadata
+
+    return File(url, _insist(footer, url))
+
+
+def _opened(url: str) -> Any:
+    """A file that can be read at any place, no byte more than is asked for."""
+    system, path = fsspec.core.url_to_fs(url)
+    return system.open(path, "rb", cache_type="none")
+
+
+def _insist(read: Callable[[], Any], url: str) -> Any:
+    """What `read` gives, tried again after pauses while the network fails."""
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return read()
+        except FileNotFoundError:
+            raise DataError(f"{url} is not there") from None
+        except pyarrow.ArrowException as error:
+            raise DataError(f"{url} is not a Parquet file that can be read: {error}") from None
+        except Exception as error:  # every file system has its own
+            pause = next(pauses, None)
+            if pause is None:
+                raise DataError(f"{url} could not be read in {len(PAUSES) + 1} attempts: {error!r}") from None
+            time.sleep(pause)
+
+
+def identity_of(files: Sequence[File]) -> str:
+    """What a set is known by: the names of its files, and how many rows and bytes their blocks have."""
+    footers = [(file.url.rpartition("/")[2], file.footer) for file in files]
+    facts = [[name, [_facts(footer.row_group(i)) for i in range(footer.num_row_groups)]] for name, footer in footers]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+
+
+def _facts(block: Any) -> list[int]:
+    return [block.num_rows, *(block.column(i).total_compressed_size for i in range(block.num_columns))]
+
+
+def read_labels(files: Sequence[File], column: str) -> Int64[Tensor, " n"]:
+    """The labels of all pictures, from the user's cache where they have been read before."""
+    kept = cache_folder() / "labels" / f"{identity_of(files)}.npy"
+    try:
+        return torch.from_numpy(np.load(kept, allow_pickle=False))
+    except (OSError, ValueError):
+        pass
+
+    def numbers(file: File) -> np.ndarray:
+        return file.read([column])[column].to_numpy()
+
+    with ThreadPoolExecutor(READERS) as pool:
+        found = pool.map(numbers, files)
+        labels = np.concatenate(list(followed(found, "reading labels", len(files)))).astype(np.int64)
+    partial = kept.with_suffix(f".{os.getpid()}.part")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            np.save(file, labels)
+        os.replace(partial, kept)
+    except OSError:  # a cache that cannot be written is done without
+        partial.unlink(missing_ok=True)
+    return torch.from_numpy(labels)
+
+
+@dataclass(slots=True)
+class Stream:
+    """The store behind the pictures of some Parquet files. `column` holds them, encoded; `decode` makes pixels of one,
+    given its file and a name for errors.
+
+    Blocks are fetched by threads: those of the window in work and those of the next are held, encoded.
+    """
+
+    files: Sequence[File]
+    column: str
+    size: tuple[int, int, int]
+    decode: Callable[[io.BytesIO, str], np.ndarray]
+    identity: str
+    places: list[tuple[File, int]] = field(init=False)
+    """The file of each block, and its number there."""
+    starts: np.ndarray = field(init=False)
+    """The number of the first picture of each block, and behind them the number of pictures."""
+    window: int = field(init=False)
+    """Blocks in a window."""
+    held: OrderedDict[int, Future[list[Any]]] = field(init=False, default_factory=OrderedDict[int, Future[list[Any]]])
+    fresh: set[int] = field(init=False, default_factory=set[int])
+    """Blocks that were fetched ahead and not yet used."""
+    coming: deque[int] = field(init=False, default_factory=deque[int])
+    lock: Lock = field(init=False, default_factory=Lock)
+    readers: ThreadPoolExecutor = field(init=False, default_factory=lambda: ThreadPoolExecutor(READERS))
+    decoders: ThreadPoolExecutor = field(init=False, default_factory=lambda: ThreadPoolExecutor(os.cpu_count()))
+
+    def __post_init__(self) -> None:
+        self.places = [(file, i) for file in self.files for i in range(file.footer.num_row_groups)]
+        blocks = [file.footer.row_group(i) for file, i in self.places]
+        self.starts = np.cumsum([0, *(block.num_rows for block in blocks)])
+        bytes_each = sum(block.total_byte_size for block in blocks) / max(1, len(blocks))
+        rows_each = self.starts[-1] / max(1, len(blocks))
+        self.window = max(1, int(min(-(-WINDOW // max(1, rows_each)), MOST_BYTES // max(1, bytes_each))))
+
+    def blocks_of(self, numbers: np.ndarray) -> np.ndarray:
+        """The block of each picture."""
+        return np.searchsorted(self.starts, numbers, "right") - 1
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        """The pixels `n h w c` of pictures. Raises `DataError` where a block or a picture cannot be read."""
+        blocks = self.blocks_of(numbers)
+        with self.lock:
+            fetched = {int(block): self._use(int(block)) for block in np.unique(blocks)}
+            self._fetch_ahead()
+
+        def pixels(number: int, block: int) -> np.ndarray:
+            row, url = number - int(self.starts[block]), self.places[block][0].url
+            cell, where = fetched[block].result()[row], f"picture {number} of {url}"
+            encoded: bytes | None = cell["bytes"]
+            if encoded is None:
+                raise DataError(f"{where} is a path, not bytes; such a set cannot be streamed")
+            return self.decode(io.BytesIO(encoded), where)
+
+        made = list(self.decoders.map(pixels, numbers.tolist(), blocks.tolist()))
+        return np.stack(made) if made else np.empty((0, *self.size), np.uint8)
+
+    def order(self, index: Int64[Tensor, " n"], generator: torch.Generator) -> Int64[Tensor, " n"]:
+        """A random order of the blocks, and within each window of them a random order of their pictures."""
+        blocks = self.blocks_of(index.numpy())
+        present = np.unique(blocks)
+        window = np.zeros(len(self.places))
+        window[present[torch.randperm(len(present), generator=generator).numpy()]] = (
+            np.arange(len(present)) // self.window
+        )
+        within = torch.rand(len(index), generator=generator, dtype=torch.float64)
+        return (torch.from_numpy(window[blocks]) + within).argsort()
+
+    def expect(self, numbers: np.ndarray) -> None:
+        """Fetch ahead the blocks of these pictures, in this order."""
+        blocks, first = np.unique(self.blocks_of(numbers), return_index=True)
+        with self.lock:
+            self.coming = deque(blocks[first.argsort()].tolist())
+            self.fresh.clear()  # what an earlier plan fetched ahead may never be used
+            self._fetch_ahead()
+
+    def _use(self, block: int) -> Future[list[Any]]:
+        """The pictures of a block, fetched now if they have not been, or could not be."""
+        self.fresh.discard(block)
+        known = self.held.get(block)
+        if known is None or (known.done() and known.exception() is not None):
+            self._fetch(block)
+        self.held.move_to_end(block)
+        return self.held[block]
+
+    def _fetch_ahead(self) -> None:
+        """As many of the blocks to come as a window has."""
+        while self.coming and len(self.fresh) < self.window:
+            block = self.coming.popleft()
+            if block not in self.held:
+                self.fresh.add(block)
+                self._fetch(block)
+
+    def _fetch(self, block: int) -> None:
+        file, number = self.places[block]
+
+        def cells() -> list[Any]:
+            return file.read([self.column], number)[self.column].to_pylist()
+
+        self.held[block] = self.readers.submit(cells)
+        while len(self.held) > 2 * self.window:
+            del self.held[next(old for old in self.held if old not in self.fresh)]

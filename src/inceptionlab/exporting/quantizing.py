@@ -1,0 +1,135 @@
+"""8-bit networks: static quantisation a channel, calibrated on pictures, with sensitive layers kept in fp32."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inceptionlab.errors import RunError
+from inceptionlab.exporting.engines import Runner, run_openvino
+from inceptionlab.exporting.writers import facts_of, write_onnx
+from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.optimization.exactness import FOR_ENGINES, exact
+
+BATCH = 32
+REWRITES = tuple(name for name in FOR_ENGINES if name != "exchanged")
+"""The rewrites before quantisation: a bias behind an average would be a sum of its own between 8-bit maps."""
+MULTIPLYING = ("Conv", "Gemm", "MatMul")
+"""Their results are quantised where the next operator takes them, behind the activation: no bit goes to values that it
+cuts off, and no engine goes through fp32 between the two.
+"""
+QUANTIZED = (*MULTIPLYING, "MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Relu", "Add")
+"""The operators between which maps stay in 8 bits."""
+TRIED = 8
+"""Layers that the search tries one by one, the most sensitive of all first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """An 8-bit ONNX file, how often its guess is that of the network on the calibration pictures, and the layers that
+    were kept in fp32 for it.
+    """
+
+    path: Path
+    agreement: float
+    kept: tuple[str, ...]
+
+
+def quantize(
+    network: InceptionNetwork,
+    classes: tuple[str, ...],
+    pictures: Float[Tensor, "n c h w"],
+    path: Path,
+    agreement: float = 0.99,
+) -> Quantized:
+    """Write a network in 8 bits as ONNX with quantise and dequantise nodes, which OpenVINO and ONNX Runtime run.
+
+    `pictures`, normalised, calibrate the activations' ranges. Where the guesses agree less often than `agreement`
+    with the network's, the layers whose quantisation alone moves the logits most are kept in fp32, one by one.
+    """
+    return quantized(network, facts_of(network, classes), pictures, path, agreement)
+
+
+def quantized(
+    model: nn.Module, facts: dict[str, str], pictures: Float[Tensor, "n c h w"], path: Path, agreement: float = 0.99
+) -> Quantized:
+    """`quantize` for any module that takes pictures and gives logits, with what the file says of itself."""
+    path = path if path.suffix == ".onnx" else path.with_name(path.name + ".onnx")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        whole, plain = Path(folder) / "fp32.onnx", exact(model, REWRITES)
+        wanted = torch.cat([plain(part) for part in torch.split(pictures, BATCH)])
+        write_onnx(plain, pictures.shape[1:], facts, whole)
+        kept: list[str] = []
+        found = _tried(whole, path, pictures, wanted, kept)
+        order = _sensitive(whole, pictures, wanted) if found < agreement else []
+        for layer in order[:TRIED]:
+            kept.append(layer)
+            found = _tried(whole, path, pictures, wanted, kept)
+            if found >= agreement:
+                break
+    return Quantized(path, found, tuple(kept))
+
+
+def logits_of_runner(runner: Runner, pictures: Tensor) -> Tensor:
+    """The logits of many pictures."""
+    return torch.cat([runner(part) for part in torch.split(pictures, BATCH)])
+
+
+def _tried(whole: Path, path: Path, pictures: Tensor, wanted: Tensor, kept: Sequence[str]) -> float:
+    """Quantise all but some layers into `path`; how often the guesses agree."""
+    _write(whole, path, pictures, excluded=kept)
+    logits = logits_of_runner(run_openvino(path), pictures)
+    return (logits.argmax(1) == wanted.argmax(1)).float().mean().item()
+
+
+def _sensitive(whole: Path, pictures: Tensor, wanted: Tensor) -> list[str]:
+    """The layers by how far the logits move when each alone is quantised, most first."""
+    library: Any = import_module("onnx")
+    few, truth = pictures[:BATCH], wanted[:BATCH]
+    names: list[str] = [node.name for node in library.load(str(whole)).graph.node if node.op_type in MULTIPLYING]
+    moved: dict[str, float] = {}
+    for name in names:
+        alone = whole.with_name("alone.onnx")
+        _write(whole, alone, few, only=[name])
+        moved[name] = (logits_of_runner(run_openvino(alone), few) - truth).square().sum().item()
+    return sorted(names, key=lambda name: -moved[name])
+
+
+class Batches:
+    """Calibration pictures as ONNX Runtime asks for them."""
+
+    def __init__(self, pictures: Tensor) -> None:
+        self.parts: Iterator[Tensor] = iter(torch.split(pictures, BATCH))
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next batch, None behind the last."""
+        part = next(self.parts, None)
+        return None if part is None else {"pictures": part.contiguous().numpy()}
+
+
+def _write(
+    whole: Path, path: Path, pictures: Tensor, excluded: Sequence[str] = (), only: Sequence[str] | None = None
+) -> None:
+    try:
+        library: Any = import_module("onnxruntime.quantization")
+    except ImportError:
+        raise RunError("ONNX Runtime is not installed: pip install 'inceptionlab[export]'") from None
+    before = logging.root.level
+    logging.root.setLevel(logging.ERROR)
+    library.quantize_static(
+        str(whole), str(path), Batches(pictures), quant_format=library.QuantFormat.QDQ, per_channel=True,
+        activation_type=library.QuantType.QUInt8, weight_type=library.QuantType.QInt8, nodes_to_exclude=list(excluded),
+        nodes_to_quantize=None if only is None else list(only),
+        op_types_to_quantize=list(QUANTIZED), extra_options={"OpTypesToExcludeOutputQuantization": list(MULTIPLYING)},
+    )  # fmt: skip
+    logging.root.setLevel(before)

@@ -1,0 +1,210 @@
+"""From specs to plain PyTorch modules. The only place that threads channels is `geometry.measure`; this reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inceptionlab.analysis.geometry import Measured, measure, measure_node, split_widths
+from inceptionlab.errors import SpecError
+from inceptionlab.nn.checkpointing import checkpoint_modules, checkpointed
+from inceptionlab.nn.initialise import Scheme, initialise
+from inceptionlab.nn.layers import branches
+from inceptionlab.nn.layers.attention import attention_layer
+from inceptionlab.nn.layers.conv import activation, conv_layer, ghost_layer, norm_layer
+from inceptionlab.nn.layers.head import dense_layer
+from inceptionlab.nn.layers.pool import pool_layer
+from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
+from inceptionlab.nn.siblings import merge_siblings
+from inceptionlab.spec.network import Network
+from inceptionlab.spec.nodes import (
+    LRN,
+    Act,
+    Attention,
+    Block,
+    Branches,
+    Conv,
+    Depthwise,
+    Dropout,
+    Ghost,
+    Linear,
+    Node,
+    Norm,
+    Pool,
+    Seq,
+)
+from inceptionlab.spec.nodes import Residual as ResidualNode
+from inceptionlab.zoo.configure import Stem, configured
+from inceptionlab.zoo.modules import get_block
+
+
+class InceptionNetwork(nn.Module):
+    """A built network. `forward` gives one tensor of logits, always; `forward_with_aux` gives those of the
+    auxiliary heads too. `spec` is the value it was built from.
+    """
+
+    def __init__(self, spec: Network, tops: Mapping[str, nn.Module], heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.trunk = tuple(tops)
+        self.heads = {aux.after: aux.name for aux in spec.aux}
+        branches.register(self, tops)
+        branches.register(self, heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pictures `b c h w`, normalised as `spec.input` says, to logits `b classes`."""
+        for name in self.trunk:
+            x = self.get_submodule(name)(x)
+        return x.flatten(1)
+
+    def forward_with_aux(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits `b classes`, and those of the auxiliary heads by name, for a training loss."""
+        aux: dict[str, Tensor] = {}
+        for name in self.trunk:
+            x = self.get_submodule(name)(x)
+            if name in self.heads:
+                aux[self.heads[name]] = self.get_submodule(self.heads[name])(x)
+        return x.flatten(1), aux
+
+    def features(self, x: Tensor) -> dict[str, Tensor]:
+        """The last map at each stride, by the name of the node that gives it, finest first; the head is not run."""
+        wanted = [row.path for row in measure(self.spec).stages().values()]
+        maps: dict[str, Tensor] = {}
+        for name in self.trunk[: self.trunk.index(wanted[-1]) + 1]:
+            x = self.get_submodule(name)(x)
+            if name in wanted:
+                maps[name] = x
+        return maps
+
+
+def build(
+    spec: Network, *, scheme: Scheme = "kaiming", checkpoint: str | None = None, siblings: bool = False
+) -> InceptionNetwork:
+    """Build a network and draw its initial weights from torch's generator.
+
+    `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). `siblings` runs the 1x1
+    convolutions that read the same map as one, with the same weights and keys. Raises `SizeError` where the input is
+    too small for a node, `SpecError` where the spec does not fit together.
+    """
+    measured = measure(spec)
+    tops = {row.path: _module(row) for row in measured.children}
+    heads = {row.path: _module(row) for row in measured.aux}
+    network = InceptionNetwork(spec, tops, heads)
+    initialise(network, scheme)
+    if siblings:
+        merge_siblings(network)
+    if checkpoint is not None:
+        checkpoint_modules(network, checkpoint)
+    return network
+
+
+def build_node(node: Node, in_channels: int, size: int | tuple[int, int] = 32) -> nn.Module:
+    """Build one node for inputs of `in_channels` channels; `size` matters only to nodes that flatten."""
+    height, width = (size, size) if isinstance(size, int) else size
+    module = _module(measure_node(node, (in_channels, height, width)))
+    initialise(module, "kaiming")
+    return module
+
+
+def create_model(
+    name: str | Network,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    aux: bool = False,
+    stem: Stem = "auto",
+) -> InceptionNetwork:
+    """Build a network by name.
+
+    `num_classes` (0: features), `in_channels` and `input_size` default to the spec's own (1000 classes, 3 channels
+    for the ImageNet forms). `aux=True` keeps the auxiliary heads. `stem="auto"` takes a small stem where the
+    picture is less than half as large as the network's own; "imagenet" keeps the paper's, "small" replaces it.
+    """
+    return build(configured(name, num_classes, in_channels, input_size, aux, stem))
+
+
+def create_block(version: str, in_channels: int, *, checkpoint: bool = False, **options: Any) -> nn.Module:
+    """A tutorial's module by name: "v1", "v2", "asymmetric", "bn" or "resnet", for inputs `b in_channels h w`.
+
+    Options: `form="literal"` (as printed there) or "complete", and `scale` for "resnet". `checkpoint=True` recomputes
+    its activations in the backward pass. An unknown version raises `SpecError` with the nearest names.
+    """
+    block = build_node(get_block(version, **options), in_channels)
+    return checkpointed(block) if checkpoint else block
+
+
+def _module(row: Measured) -> nn.Module:
+    node, channels = row.node, row.input[0]
+    match node:
+        case Conv() | Depthwise():
+            return conv_layer(node, channels)
+        case Ghost():
+            return ghost_layer(node, channels)
+        case Pool():
+            return pool_layer(node)
+        case Norm():
+            return norm_layer(node, channels)
+        case Act(kind=kind):
+            return activation(kind)
+        case Dropout(p=p):
+            return nn.Dropout(p)
+        case LRN(size=size, alpha=alpha, beta=beta, k=k):
+            return nn.LocalResponseNorm(size, alpha, beta, k)
+        case Attention():
+            return attention_layer(node, channels)
+        case Linear():
+            return dense_layer(node, row.input)
+        case Block():
+            return _block(node, row)
+        case _:
+            return _container(row)
+
+
+def _container(row: Measured) -> nn.Module:
+    node = row.node
+    children = {child.path.rpartition(".")[2]: _module(child) for child in row.children}
+    match node:
+        case Seq():
+            return branches.Chain(children)
+        case Branches(how="concat"):
+            return branches.Concat(children, node.drop_path)
+        case Branches(how="sum"):
+            return branches.Sum(children, node.drop_path)
+        case Branches(how="product"):
+            return branches.Product(children)
+        case Branches():
+            return branches.Split(children, split_widths(node, row.input[0]))
+        case ResidualNode():
+            return _residual(node, children, row.output[0])
+        case _:
+            raise SpecError(f"{row.path}: {node!r} is not a node that can be built")
+
+
+def _residual(node: ResidualNode, children: dict[str, nn.Module], width: int) -> Residual:
+    body = {"0": children["body"]}
+    if node.gamma is not None:
+        body["scale"] = LayerScale(width, node.gamma)
+    if node.drop_path:
+        body["drop"] = DropPath(node.drop_path)
+    whole = children["body"] if len(body) == 1 else branches.Chain(body)
+    return Residual(whole, children.get("shortcut"), activation(node.act, inplace=True), node.scale)
+
+
+def _block(node: Block, row: Measured) -> nn.Module:
+    module = node.factory(row.input[0])
+    if not isinstance(module, nn.Module):
+        raise SpecError(f"{row.path}: the factory of the Block gave {type(module).__name__}, not an nn.Module")
+    count = sum(p.numel() for p in module.parameters())
+    if node.params and count != node.params:
+        raise SpecError(f"{row.path}: the Block says {node.params:,} parameters, its module has {count:,}")
+    with torch.no_grad():
+        out = module.eval()(torch.zeros(1, *row.input))
+    if tuple(out.shape[1:]) != row.output:
+        raise SpecError(
+            f"{row.path}: the Block says its output is {row.output}, its module gives {tuple(out.shape[1:])}"
+        )
+    module.keeps_own_weights = True  # type: ignore[assignment]
+    return module.train()

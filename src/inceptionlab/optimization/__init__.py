@@ -1,0 +1,1 @@
+"""A trained module made faster: exact rewrites, oneDNN's own operators, slices of a batch."""

@@ -1,0 +1,90 @@
+"""Reading files of weights of any kind without running code in them: names and tensors in torch's terms."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import torch as safetensors_torch
+from torch import Tensor
+
+from inceptionlab.errors import DataError
+from inceptionlab.weights.readers import caffe, keras, tensorflow
+
+LARGEST = 4 << 30
+"""Bytes that a file may unpack to; the family's largest network has 0.35 GB."""
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by name: .safetensors, .h5, .hdf5, .keras, .caffemodel, TensorFlow checkpoints (.ckpt, or
+    the prefix of an .index), and anything else as torch's.
+
+    Names and layouts become torch's (`weight`, `running_mean`, OIHW). Raises `DataError` for what cannot be read.
+    """
+    if path.suffix == ".index" or path.with_name(f"{path.name}.index").is_file():
+        return _refusing(path, tensorflow.read)
+    if not path.is_file():
+        raise DataError(f"{path} is not a file of weights")
+    readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {
+        ".safetensors": _safetensors, ".h5": keras.read, ".hdf5": keras.read, ".keras": keras.read,
+        ".caffemodel": caffe.read, ".ckpt": _checkpoint,
+    }  # fmt: skip
+    return _refusing(path, readers.get(path.suffix.lower(), _torch))
+
+
+def _refusing(path: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Read; a damaged or hostile file fails in many ways, and each is the same news."""
+    try:
+        return read(path)
+    except (DataError, MemoryError):
+        raise
+    except ModuleNotFoundError as error:
+        raise DataError(f"{path} needs the package {error.name}: pip install 'inceptionlab[weights]'") from None
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as weights: {(str(error) or repr(error)).splitlines()[0]}") from None
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    return _tensors(path, cast(Any, safetensors_torch).load_file(path))
+
+
+def _checkpoint(path: Path) -> dict[str, Tensor]:
+    """A .ckpt is torch's (a zip or a pickle) or TensorFlow's first format, which neither of those is."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return _torch(path) if start in (b"PK", b"\x80\x02") else tensorflow.read(path)
+
+
+def _torch(path: Path) -> dict[str, Tensor]:
+    _check_unpacked(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unusual pickle protocol: it loads or is refused all the same
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    return _tensors(path, content)
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse an archive that grows while it is read."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > LARGEST or size > 2 * path.stat().st_size:
+        raise DataError(f"{path} would unpack from {path.stat().st_size:,} to {size:,} bytes; torch's files do not")
+
+
+def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
+    """The tensors by name in what a file held, or under "state_dict" or "model" in it."""
+    for name in ("state_dict", "model"):
+        content = cast(dict[str, Any], content).get(name, content) if isinstance(content, dict) else content
+    if not isinstance(content, dict) or not content:
+        raise DataError(f"{path} holds {type(cast(object, content)).__name__}, not weights by name")
+    state = {str(key).removeprefix("module."): value for key, value in cast(dict[str, Any], content).items()}
+    wrong = next((key for key, value in state.items() if not isinstance(value, Tensor)), None)
+    if wrong is not None:
+        raise DataError(f"{path}: {wrong!r} is {type(state[wrong]).__name__}, not a tensor")
+    return state
