@@ -14,6 +14,8 @@ FILES = sorted(SRC.rglob("*.py"))
 # imports in a circle.
 ORDER = {
     "errors": [],
+    "decoding": [],
+    "rng": [],
     "storage": [],
     "spec": ["leaves", "nodes", "network", "tree", "codec"],
     "analysis": ["costs", "receptive", "geometry", "words", "tables", "difference", "formulas", "drawing"],
@@ -31,7 +33,7 @@ ORDER = {
              "registry", "audit", "batches", "policies"],
     "evaluation": ["metrics", "predictions", "views", "calibration", "corruptions"],
     "report": ["charts", "run_page", "data_page"],
-    "training": ["allocation", "precision", "recipe", "freezing", "optimizers", "placement", "loop"],
+    "training": ["allocation", "precision", "recipe", "state", "freezing", "optimizers", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "runs": ["environment", "log", "run", "prediction"],

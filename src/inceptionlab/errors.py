@@ -11,19 +11,43 @@ class InceptionLabError(Exception):
 
 
 class SpecError(InceptionLabError, ValueError):
-    """A spec that means nothing: a wrong value, an unknown name, branches that do not fit together."""
+    """A spec or a rule that means nothing: a wrong value, an unknown name, branches that do not fit together."""
 
 
 class SizeError(SpecError):
-    """An input too small for a network; names the node, its input and the smallest picture that works."""
+    """An input too small for a network; names the node, its input and the smallest image that works."""
+
+
+class ConfigError(InceptionLabError, ValueError):
+    """A setting that means nothing: a field of a recipe or a study, a device, an option."""
 
 
 class DataError(InceptionLabError, ValueError):
-    """Data that is missing, unreadable, corrupt or unusable."""
+    """Data or weights that are missing, unreadable, corrupt or unusable."""
+
+
+class StorageError(InceptionLabError, OSError):
+    """A file of ours that cannot be written or read."""
 
 
 class RunError(InceptionLabError, RuntimeError):
-    """A training run that cannot go on or cannot be read."""
+    """A run that cannot begin, go on or be read: its folder holds something else, its loss is not finite."""
+
+
+class ExportError(InceptionLabError, RuntimeError):
+    """A network that cannot be rewritten or exported exactly, or a file that an engine cannot run."""
+
+
+class MeasurementError(InceptionLabError, RuntimeError):
+    """A measurement that would mean nothing: the machine is too noisy, or a process that was measured has failed."""
+
+
+class MissingExtra(InceptionLabError, ImportError):  # noqa: N818  (what it says: an extra is missing)
+    """A package that is not installed; `extra` is the optional dependency of ours that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed: pip install 'inceptionlab[{extra}]'")
+        self.extra = extra
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -45,5 +69,5 @@ def one_of(kind: str, name: str, value: object, known: tuple[str, ...]) -> None:
 def positive(kind: str, **values: object) -> None:
     """Refuse sizes and counts that are not whole numbers of at least 1."""
     for name, value in values.items():
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise SpecError(f"{kind}({name}={value!r}): it must be a whole number of at least 1")

@@ -1,34 +1,33 @@
-"""Files that are whole or not there: written beside their place, synced, renamed; and states, the last two kept."""
+"""Files of ours: whole or not there, written beside their place, synced and renamed; and the user's cache."""
 
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors import torch as safetensors_torch
-from torch import Tensor
+from inceptionlab.errors import DataError, InceptionLabError, StorageError
 
-from inceptionlab.errors import RunError
+if TYPE_CHECKING:
+    from torch import Tensor
 
-SHARD = "__shard__"
-"""The name under which a process's part of a tensor stands: parts are joined along the first dimension."""
+ABOUT = "inceptionlab"
+"""The one key of a safetensors file's metadata, a JSON object: safetensors writes several keys in random order."""
 
 
 def write(path: Path, content: bytes | str) -> None:
     """Write a file so that a killed process leaves the old content or the new one.
 
-    Raises `RunError` where the disk is full; what stood there before is kept.
+    Raises `StorageError` where the disk is full; what stood there before is kept.
     """
     data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
             file.write(data)
@@ -39,7 +38,9 @@ def write(path: Path, content: bytes | str) -> None:
         partial.unlink(missing_ok=True)
         full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         why = "the disk is full" if full else str(error)
-        raise RunError(f"{path} could not be written ({len(data):,} bytes): {why}; what was there is kept") from None
+        raise StorageError(
+            f"{path} could not be written ({len(data):,} bytes): {why}; what was there is kept"
+        ) from None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -47,82 +48,76 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a state dict as safetensors."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write(path, safetensors_torch.save(tensors, dict(metadata)))
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read safetensors. Raises `RunError` where the file is not whole."""
+def read_text(path: Path) -> str:
+    """A text of ours, in UTF-8. Raises `StorageError` where it cannot be read."""
     try:
-        return cast(Any, safetensors_torch).load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} cannot be read as weights: {error}") from None
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path} cannot be read: {error}") from None
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says of itself. Raises `RunError` where the file is not whole."""
+def read_json(path: Path) -> Any:
+    """A JSON file of ours. Raises `StorageError` where it cannot be read."""
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{path} is not JSON: {error}") from None
+
+
+@contextmanager
+def folder_in_place(folder: Path) -> Generator[Path]:
+    """A folder beside `folder` to fill, which becomes `folder` at the end of the block; where another process was
+    quicker, its folder stays. Raises what the block raises, and `OSError` where nothing can be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        yield partial
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> None:
+    """Write tensors by name as safetensors; `about` is what the file says of itself. Equal content, equal bytes."""
+    from safetensors.torch import save
+
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata = {ABOUT: json.dumps(dict(about), ensure_ascii=False, sort_keys=True)} if about else {"format": "pt"}
+    write(path, save(plain, metadata))
+
+
+def read_tensors(path: Path, error: type[InceptionLabError] = DataError) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name. Raises `error` where the file is not whole."""
+    from safetensors import SafetensorError
+    from safetensors import torch as library
+
+    try:
+        return cast(Any, library).load_file(path)
+    except (SafetensorError, OSError) as problem:
+        raise error(f"{path} cannot be read as weights: {problem}") from None
+
+
+def read_about(path: Path, error: type[InceptionLabError] = DataError) -> dict[str, Any]:
+    """What a safetensors file of ours says of itself; empty for another's. Raises `error` where it is not whole."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with cast(Any, safe_open)(str(path), "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} cannot be read as weights: {error}") from None
+            metadata: dict[str, str] = file.metadata() or {}
+        found: Any = json.loads(metadata.get(ABOUT, "{}"))
+    except (SafetensorError, OSError, ValueError) as problem:
+        raise error(f"{path} cannot be read as weights: {problem}") from None
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
-def save_state(folder: Path, state: Mapping[str, Any], step: int) -> None:
-    """Write the state of training after `step` steps."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_torch(folder / f"{state_name(step)}.pt", dict(state))
+def cache_folder(*parts: str) -> Path:
+    """A folder in the user's cache: in `INCEPTIONLAB_HOME`, or where the system keeps caches. It may not exist."""
+    from platformdirs import user_cache_path
 
-
-def write_torch(path: Path, value: Any) -> None:
-    """Write what `torch.load(weights_only=True)` reads."""
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    write(path, buffer.getvalue())
-
-
-def state_name(step: int) -> str:
-    """The name of a state after `step` steps."""
-    return f"step-{step:09d}"
-
-
-def states(folder: Path) -> list[Path]:
-    """The states of a run, files or folders of shards, the oldest first."""
-    return sorted(folder.glob("step-*"), key=lambda path: path.stem)
-
-
-def keep_newest(folder: Path) -> None:
-    """Remove all states but the last two."""
-    for old in states(folder)[:-2]:
-        shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
-
-
-def load_state(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """(the newest state that can be read, what was wrong with newer ones). No code runs on load. Shards are joined."""
-    problems: list[str] = []
-    for path in reversed(states(folder)):
-        try:
-            parts = sorted(path.glob("rank-*.pt")) if path.is_dir() else [path]
-            return _joined([_load(part) for part in parts]), problems
-        except Exception as error:  # a truncated file fails in many ways; each means: take the one before
-            problems.append(f"{path.name} cannot be read ({type(error).__name__}); the state before it is used")
-    return None, problems
-
-
-def _load(path: Path) -> dict[str, Any]:
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _joined(trees: list[Any]) -> Any:
-    """What several processes wrote as what one would have written."""
-    first = trees[0]
-    if isinstance(first, dict):
-        named = cast(dict[Any, Any], first)
-        if SHARD in named:
-            return torch.cat([tree[SHARD] for tree in trees])
-        return {name: _joined([tree[name] for tree in trees]) for name in named}
-    if isinstance(first, list):
-        return [_joined(list(values)) for values in zip(*trees, strict=True)]
-    return first
+    home = os.environ.get("INCEPTIONLAB_HOME")
+    return (Path(home) if home else user_cache_path("inceptionlab", appauthor=False)).joinpath(*parts)

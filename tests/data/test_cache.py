@@ -7,8 +7,9 @@ from PIL import Image
 
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.sources import folder
-from inceptionlab.data.stores.cache import cache_folder, remembered
+from inceptionlab.data.stores.cache import remembered
 from inceptionlab.spec.network import Input
+from inceptionlab.storage import cache_folder
 
 
 @pytest.fixture

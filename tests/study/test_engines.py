@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inceptionlab import RunError
-from inceptionlab import storage as files
+from inceptionlab import RunError, storage
 from inceptionlab.cli import main
 from inceptionlab.studies.design import load_study
 from inceptionlab.studies.running import runs_of
@@ -147,5 +146,5 @@ def test_a_cluster_of_two_nodes_computes_a_study(file, tmp_path):
 
 
 def prepared(file, out):
-    files.write(out / "study.toml", Path(file).read_text())
+    storage.write(out / "study.toml", Path(file).read_text())
     return out

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from inceptionlab.cli import main
 from inceptionlab.runs.log import read_metrics
-from inceptionlab.storage import load_state, states
+from inceptionlab.training.state import load_state, states
 
 ARGUMENTS = ["train", "--model", "inception_net | small_stem(32) | widen(0.25)", "--data", "digits", "--device", "cpu",
              "--limit-train", "400", "--limit-test", "100", "--epochs", "2", "--precision", "fp32", "--set", "clip=1.0",

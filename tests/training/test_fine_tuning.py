@@ -3,15 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inceptionlab import SpecError, build, create_model
-from inceptionlab import storage as files
+from inceptionlab import SpecError, build, create_model, storage
 from inceptionlab.cli import main
 from inceptionlab.data.dataset import DataSet
 from inceptionlab.data.registry import digits
 from inceptionlab.nn.initialise import initialise
 from inceptionlab.runs.log import read_metrics
 from inceptionlab.runs.run import Machine, train
-from inceptionlab.storage import save_weights
+from inceptionlab.storage import write_tensors
 from inceptionlab.training.freezing import freeze, frozen_nodes
 from inceptionlab.training.optimizers import make_optimizer
 from inceptionlab.training.recipe import Recipe, load_recipe, recipe_names
@@ -24,7 +23,7 @@ def test_what_is_frozen_stays_and_the_rest_moves(tmp_path):
     initialise(network, seed=SETUP.seed)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     train(setup, tmp_path, Machine("cpu"), QUIET, digits())
-    after = files.load_weights(tmp_path / "model.safetensors")
+    after = storage.read_tensors(tmp_path / "model.safetensors")
     moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
     assert moved == {"fc.linear.weight", "fc.linear.bias"}
 
@@ -53,12 +52,12 @@ def test_the_head_may_learn_at_another_rate():
 def test_training_begins_with_the_weights_of_a_file(tmp_path):
     torch.manual_seed(5)
     source = build(TINY)
-    save_weights(tmp_path / "w.safetensors", source.state_dict(), {})
+    write_tensors(tmp_path / "w.safetensors", source.state_dict(), {})
     recipe = replace(RECIPE, lr=1e-12, warmup=0.0, epochs=1, ema=0.0, statistics="all")
     setup = replace(SETUP, recipe=recipe, weights=str(tmp_path / "w.safetensors"))
     said = []
     train(setup, tmp_path / "run", Machine("cpu"), replace(QUIET, say=said.append), digits())
-    after = files.load_weights(tmp_path / "run" / "model.safetensors")
+    after = storage.read_tensors(tmp_path / "run" / "model.safetensors")
     torch.testing.assert_close(after["fc.linear.weight"], source.state_dict()["fc.linear.weight"])
     assert said[0].startswith("InceptionLab: ")
     assert setup.key != SETUP.key
@@ -66,7 +65,7 @@ def test_training_begins_with_the_weights_of_a_file(tmp_path):
 
 def test_the_command_fine_tunes_for_other_classes(tmp_path, capsys):
     name, file = "small_fast | widen(0.25)", str(tmp_path / "w.safetensors")
-    save_weights(tmp_path / "w.safetensors", create_model(name, 100, in_channels=1).state_dict(), {})
+    write_tensors(tmp_path / "w.safetensors", create_model(name, 100, in_channels=1).state_dict(), {})
     main(["train", "--model", name, "--data", "digits", "--weights", file, "--limit-train", "200", "--limit-test", "50",
           "--epochs", "1", "--device", "cpu", "--set", "freeze=trunk", "--out", str(tmp_path / "run")])  # fmt: skip
     assert "new fc" in capsys.readouterr().err

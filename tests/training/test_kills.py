@@ -6,9 +6,9 @@ import time
 
 import torch
 
-from inceptionlab import storage as files
 from inceptionlab.data.registry import digits
 from inceptionlab.runs.run import Machine, train
+from inceptionlab.training import state as state_files
 from tests.training.test_run import QUIET, SCRIPT, SETUP, curve, same, weights
 
 KILLS = 20
@@ -38,6 +38,6 @@ def test_twenty_kills_at_random_moments_change_nothing(tmp_path):
     assert curve(killed) == curve(whole)
     assert same(weights(killed), weights(whole))
     assert (killed / "metrics.jsonl").read_text().count("\n") == SETUP.recipe.epochs
-    state, problems = files.load_state(killed / "state")
+    state, problems = state_files.load_state(killed / "state")
     assert state is not None
     assert problems == []

@@ -10,8 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inceptionlab import DataError, RunError, get_spec
-from inceptionlab import storage as files
+from inceptionlab import DataError, RunError, get_spec, storage
 from inceptionlab.data.batches import Augment
 from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.registry import digits
@@ -29,6 +28,7 @@ from inceptionlab.runs.run import (
 from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training import loop
+from inceptionlab.training import state as state_files
 from inceptionlab.training.loop import Listeners
 from inceptionlab.training.recipe import Recipe
 
@@ -56,7 +56,7 @@ def curve(folder):
 
 
 def weights(folder):
-    return files.load_weights(folder / "model.safetensors")
+    return storage.read_tensors(folder / "model.safetensors")
 
 
 def same(a, b):
@@ -183,7 +183,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_state(tmp_path, d
     with pytest.raises(RunError, match=r"not a finite number any more at epoch \d, step \d+; ") as caught:
         train(setup, tmp_path, Machine("cpu"), QUIET, data)
     assert not (tmp_path / "test.json").exists()
-    state, _ = files.load_state(tmp_path / "state")
+    state, _ = state_files.load_state(tmp_path / "state")
     assert ("no state was written yet" if state is None else "the last good state is in") in str(caught.value)
     assert state is None or all(v.isfinite().all() for v in state["model"].values())
 
@@ -210,8 +210,8 @@ def test_the_last_weights_are_tested_where_the_recipe_says_so(tmp_path, data):
     told = {}
     for select in ("best", "last"):
         train(replace(SETUP, recipe=replace(recipe, select=select)), tmp_path / select, Machine("cpu"), QUIET, data)
-        state, _ = files.load_state(tmp_path / select / "state")
-        kept = files.load_weights(tmp_path / select / "model.safetensors")
+        state, _ = state_files.load_state(tmp_path / select / "state")
+        kept = storage.read_tensors(tmp_path / select / "model.safetensors")
         same = all(torch.equal(kept[name], value) for name, value in state["model"].items())
         told[select] = same, json.loads((tmp_path / select / "test.json").read_text())["selected_by"]
     assert told["last"] == (True, "last epoch (3)")
@@ -225,7 +225,7 @@ def test_auxiliary_losses_and_tensorboard(tmp_path, data):
     setup = replace(SETUP, spec=with_fitting_aux(spec), recipe=replace(RECIPE, epochs=1, lr=0.001), limit_train=100)
     train(setup, tmp_path, Machine("cpu", tensorboard=True), QUIET, data)
     assert list((tmp_path / "tensorboard").iterdir())
-    state, _ = files.load_state(tmp_path / "state")
+    state, _ = state_files.load_state(tmp_path / "state")
     assert any(key.startswith("aux1.") for key in state["model"])
 
 
@@ -301,18 +301,18 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from inceptionlab.storage import write
-from inceptionlab.errors import RunError
+from inceptionlab.errors import StorageError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write(Path(sys.argv[1]), b"x" * 5000)
-except RunError as error:
+except StorageError as error:
     print(error)
 """
 
 
 def test_a_full_disk_keeps_what_was_there(tmp_path):
     path = tmp_path / "file"
-    files.write(path, "before")
+    storage.write(path, "before")
     done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
     assert "the disk is full; what was there is kept" in done.stdout
     assert path.read_text() == "before"
@@ -320,10 +320,10 @@ def test_a_full_disk_keeps_what_was_there(tmp_path):
 
 
 def test_weights_that_are_cut_off_are_refused(tmp_path):
-    files.save_weights(tmp_path / "w.safetensors", {"a": torch.ones(100)}, {})
+    storage.write_tensors(tmp_path / "w.safetensors", {"a": torch.ones(100)}, {})
     (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:50])
-    with pytest.raises(RunError, match="cannot be read as weights"):
-        files.load_weights(tmp_path / "w.safetensors")
+    with pytest.raises(DataError, match="cannot be read as weights"):
+        storage.read_tensors(tmp_path / "w.safetensors")
 
 
 def test_a_run_does_not_go_on_with_other_pictures(tmp_path, data):

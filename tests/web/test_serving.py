@@ -16,8 +16,8 @@ from PIL import Image
 from inceptionlab import create_model
 from inceptionlab.cli import main
 from inceptionlab.runs.prediction import Trained, predict
-from inceptionlab.spec.codec import dumps
-from inceptionlab.storage import save_weights
+from inceptionlab.spec.codec import to_json
+from inceptionlab.storage import write_tensors
 
 pytest.importorskip("starlette")
 uvicorn = pytest.importorskip("uvicorn")
@@ -151,7 +151,7 @@ def test_a_batch_that_fails_fails_alone_and_too_many_are_refused():
 
 def test_the_command_serves_until_it_is_asked_to_stop(trained, picture, tmp_path):
     weights = tmp_path / "w.safetensors"
-    save_weights(weights, trained.network.state_dict(), {"spec": dumps(trained.network.spec)})
+    write_tensors(weights, trained.network.state_dict(), {"spec": to_json(trained.network.spec)})
     command = [
         sys.executable,
         "-m",
@@ -173,7 +173,7 @@ def test_the_command_serves_until_it_is_asked_to_stop(trained, picture, tmp_path
 
 def test_a_port_that_is_taken_is_said(trained, address, tmp_path, capsys):
     weights = tmp_path / "w.safetensors"
-    save_weights(weights, trained.network.state_dict(), {"spec": dumps(trained.network.spec)})
+    write_tensors(weights, trained.network.state_dict(), {"spec": to_json(trained.network.spec)})
     port = address.rpartition(":")[2]
     for arguments, words in (
         (["--port", port], "cannot be listened on"), (["--port", "99999"], "a port is a number from 0 to 65535"),

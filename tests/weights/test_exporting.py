@@ -3,8 +3,8 @@ import torch
 
 from inceptionlab import SpecError, create_model, export_weights, get_spec, load_weights
 from inceptionlab.cli import main
-from inceptionlab.storage import load_weights as read
-from inceptionlab.storage import save_weights
+from inceptionlab.storage import read_tensors as read
+from inceptionlab.storage import write_tensors
 
 FORMS = {
     "googlenet.torchvision": ("torchvision", "inception5b.branch3.1.conv.weight"),
@@ -45,10 +45,10 @@ def test_networks_that_the_library_has_not_are_refused():
 
 
 def test_the_command(tmp_path, capsys):
-    from inceptionlab.spec.codec import dumps
+    from inceptionlab.spec.codec import to_json
 
     model = create_model("inception_next_atto", 3)
-    save_weights(tmp_path / "ours.safetensors", model.state_dict(), {"spec": dumps(model.spec)})
+    write_tensors(tmp_path / "ours.safetensors", model.state_dict(), {"spec": to_json(model.spec)})
     out = tmp_path / "theirs.safetensors"
     main(["export-weights", str(tmp_path / "ours.safetensors"), "--to", "timm", "-o", str(out)])
     assert "timm's inception_next_atto" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import torch
 
 from inceptionlab import DataError, create_model, get_spec, load_weights
 from inceptionlab.cli import main
-from inceptionlab.storage import save_weights
+from inceptionlab.storage import write_tensors
 from inceptionlab.weights.loading import recognise
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.readers.reading import read_state
@@ -132,7 +132,7 @@ def test_a_background_class_is_dropped(source, tmp_path):
 
 
 def test_our_own_files_load_too(source, tmp_path):
-    save_weights(tmp_path / "w.safetensors", source.state_dict(), {})
+    write_tensors(tmp_path / "w.safetensors", source.state_dict(), {})
     assert (
         load_weights(create_model("googlenet.torchvision", aux=True), tmp_path / "w.safetensors").source
         == "InceptionLab"

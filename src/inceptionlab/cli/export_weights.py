@@ -24,11 +24,11 @@ def export_weights(
         The file to write: .safetensors.
     """
     from inceptionlab.runs.prediction import load_run
-    from inceptionlab.storage import save_weights
+    from inceptionlab.storage import write_tensors
     from inceptionlab.weights.exporting import export_weights as exported
 
     network = load_run(run).network
     picture = network.spec.input
-    save_weights(out, exported(network, to), {"format": "pt"})
+    write_tensors(out, exported(network, to))
     print(f"{to}'s {network.spec.title}: input {picture.order}, mean {picture.mean}, std {picture.std}")
     print(out)

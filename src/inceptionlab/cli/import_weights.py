@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +35,15 @@ def import_weights(
         The file to write; predict and evaluate take it in the place of a run folder.
     """
     from inceptionlab.nn.building import create_model
-    from inceptionlab.spec.codec import dumps
-    from inceptionlab.storage import save_weights
+    from inceptionlab.spec.codec import to_json
+    from inceptionlab.storage import write_tensors
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)
     names = _names(classes, model.spec.classes) if classes else None
     account = load_weights(model, file, fold_input=fold_input)
-    metadata = {"spec": dumps(model.spec), "source": account.source}
-    save_weights(out, model.state_dict(), metadata | ({"classes": json.dumps(names)} if names else {}))
+    about: dict[str, object] = {"spec": to_json(model.spec), "source": account.source}
+    write_tensors(out, model.state_dict(), about | ({"classes": names} if names else {}))
     print(account)
     print(account.describe_input())
     print(out)

@@ -13,9 +13,9 @@ from PIL import Image
 from inceptionlab.data.dataset import DataSet, array_set
 from inceptionlab.data.sources import cifar, folder, hub, idx
 from inceptionlab.data.split import stratified
-from inceptionlab.data.stores.cache import cache_folder
 from inceptionlab.errors import DataError, nearest
 from inceptionlab.spec.network import Input
+from inceptionlab.storage import cache_folder
 
 NAMES = ("digits", "cifar10", "cifar100", "fashion_mnist", "mnist")
 

@@ -13,7 +13,6 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from inceptionlab.data.stores.cache import cache_folder
 from inceptionlab.errors import RunError, nearest
 from inceptionlab.exporting.engines import EngineName, Runner, run_onnxruntime, run_openvino
 from inceptionlab.exporting.optimizing import optimize
@@ -21,6 +20,7 @@ from inceptionlab.exporting.writers import facts_of, write_onnx
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.optimization.exactness import FOR_ENGINES, exact
 from inceptionlab.spec.codec import dumps
+from inceptionlab.storage import cache_folder
 
 ROUNDS = 5
 

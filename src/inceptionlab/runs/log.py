@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inceptionlab.errors import RunError
-from inceptionlab import storage as files
+from inceptionlab import storage
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -32,12 +32,12 @@ class MetricsLog:
     def keep(self, epochs: int) -> None:
         """Drop what a killed process noted after the state that training goes on from."""
         records = [record for record in read_metrics(self.folder) if record["epoch"] <= epochs]
-        files.write(self.folder / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+        storage.write(self.folder / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
     def add(self, record: dict[str, Any]) -> None:
         """Note an epoch."""
         records = [*read_metrics(self.folder), record]
-        files.write(self.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
+        storage.write(self.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
         if self.writer is not None:
             for name, value in record.items():
                 self.writer.add_scalar(name, value, record["epoch"])

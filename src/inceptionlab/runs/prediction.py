@@ -19,8 +19,8 @@ from inceptionlab.errors import RunError
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.exporting.choosing import runner
 from inceptionlab.exporting.engines import EngineName, Runner
-from inceptionlab.spec.codec import loads
-from inceptionlab import storage as files
+from inceptionlab.spec.codec import from_json
+from inceptionlab import storage
 from inceptionlab.runs.run import Setup, read_setup
 
 
@@ -67,11 +67,11 @@ def load_run(folder: Path, device: str = "cpu") -> Trained:
 
 def _imported(path: Path, device: str) -> Trained:
     """A file of weights that says in its metadata what network it is for."""
-    metadata = files.read_metadata(path)
-    if "spec" not in metadata:
+    about = storage.read_about(path, RunError)
+    if "spec" not in about:
         raise RunError(f"{path} does not say what network it is for; make it with inceptionlab import-weights")
-    network = _with_weights(loads(metadata["spec"]), path, device)
-    classes = json.loads(metadata.get("classes", "null")) or [str(i) for i in range(network.spec.classes)]
+    network = _with_weights(from_json(about["spec"]), path, device)
+    classes = about.get("classes") or [str(i) for i in range(network.spec.classes)]
     if len(classes) != network.spec.classes or not classes:
         raise RunError(f"{path} names {len(classes)} classes and its network has {network.spec.classes}")
     return Trained(network, tuple(classes))
@@ -80,7 +80,7 @@ def _imported(path: Path, device: str) -> Trained:
 def _with_weights(spec: Network, weights: Path, device: str) -> InceptionNetwork:
     network = build(spec)
     try:
-        network.load_state_dict(files.load_weights(weights))
+        network.load_state_dict(storage.read_tensors(weights, RunError))
     except RuntimeError as error:
         raise RunError(
             f"{weights} does not fit its network {spec.title}: {str(error).splitlines()[-1].strip()}"

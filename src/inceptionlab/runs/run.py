@@ -27,7 +27,8 @@ from inceptionlab.nn.initialise import initialise
 from inceptionlab.training.allocation import freed_at_once, pages_kept
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.codec import digest, dumps, loads
-from inceptionlab import storage as files
+from inceptionlab import storage
+from inceptionlab.training import state as state_files
 from inceptionlab.runs.environment import environment
 from inceptionlab.runs.log import MetricsLog, read_metrics
 from inceptionlab.training.loop import Listeners, Trainer
@@ -105,15 +106,15 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     initialise(network, seed=setup.seed)
     if machine.compile != "none":
         _compile(network, machine.compile)
-    if setup.weights and not files.states(folder / "state"):
+    if setup.weights and not state_files.states(folder / "state"):
         listeners.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
     _same_data(folder, digests)
     log = MetricsLog(folder, machine.tensorboard) if fabric.is_global_zero else None
     if log is not None:
         facts = {**environment(fabric.device, digests), "precision": precision, "processes": fabric.world_size}
-        files.write_json(folder / "environment.json", facts)
-        files.write_json(folder / "classes.json", data.train.classes)
+        storage.write_json(folder / "environment.json", facts)
+        storage.write_json(folder / "classes.json", data.train.classes)
         listeners = replace(listeners, epoch=_both(log.add, listeners.epoch))
     trainer = Trainer(network, setup.recipe, fabric, folder, setup.seed, listeners)
     trainer.prepare()
@@ -124,7 +125,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     result: Score | None = None
     if log is not None:  # one process writes and tests, the others wait for what it found
         network = cast(InceptionNetwork, trainer.plain)
-        network.load_state_dict(files.load_weights(folder / "model.safetensors"))
+        network.load_state_dict(storage.read_tensors(folder / "model.safetensors"))
         best = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
         selected = f"last epoch ({done.epoch})" if setup.recipe.select == "last" else best
         result = test(network, data, setup, folder, fabric, selected)
@@ -142,11 +143,11 @@ def test(
     result = score(logits, pictures.labels)
     views = 2 if setup.recipe.mirror else 1
     record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed, "views": views}
-    files.write_json(folder / "guesses.json", logits.argmax(1).tolist())
-    files.write_json(folder / "test.json", record)
+    storage.write_json(folder / "guesses.json", logits.argmax(1).tolist())
+    storage.write_json(folder / "test.json", record)
     results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
-    files.write(folder / "curves.svg", curves_svg(results.metrics))
-    files.write(folder / "report.html", report_html(results))
+    storage.write(folder / "curves.svg", curves_svg(results.metrics))
+    storage.write(folder / "report.html", report_html(results))
     return result
 
 
@@ -226,9 +227,9 @@ def claim(folder: Path, setup: Setup) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{folder} cannot be made: {error}") from None
-    files.write(folder / "spec.json", dumps(setup.spec) + "\n")
-    files.write(folder / "config.toml", to_toml(wanted))
-    files.write_json(config, wanted)
+    storage.write(folder / "spec.json", dumps(setup.spec) + "\n")
+    storage.write(folder / "config.toml", to_toml(wanted))
+    storage.write_json(config, wanted)
 
 
 def as_config(setup: Setup) -> dict[str, Any]:

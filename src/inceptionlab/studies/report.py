@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, cast
 
-from inceptionlab import storage as files
+from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
 from inceptionlab.runs.run import Setup, default_recipe
 from inceptionlab.studies.design import label
@@ -54,7 +54,7 @@ def write_report(results: Results, out: Path) -> list[Path]:
         "table.tex": table_latex(results),
     }  # fmt: skip
     for name, content in contents.items():
-        files.write(out / name, content)
+        storage.write(out / name, content)
     return [out / name for name in contents]
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from inceptionlab import storage as files
+from inceptionlab import storage
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import InceptionLabError, RunError
 from inceptionlab.nn.building import build
@@ -76,7 +76,7 @@ def execute(setup: Setup, folder: Path, machine: Machine, listeners: Listeners) 
     except (InceptionLabError, RuntimeError, MemoryError, OSError) as error:
         reason = str(error) or repr(error)
         folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(folder / "error.json", {"error": reason})
+        storage.write_json(folder / "error.json", {"error": reason})
         return f"failed: {reason.splitlines()[0]}"
 
 

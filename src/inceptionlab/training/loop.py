@@ -19,13 +19,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inceptionlab import storage as files
+from inceptionlab import storage
 from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.policies import coloured_and_cropped, mixed
 from inceptionlab.errors import RunError
 from inceptionlab.evaluation.predictions import accuracy_and_loss
 from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.training import state as state_files
 from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
 from inceptionlab.training.placement import all_finite, is_sharded, part_of, restore, save_shards, whole
@@ -104,7 +105,7 @@ class Trainer:
         self.plain.to(self.fabric.device)
         self.model.mark_forward_method("forward_with_aux")
         self.average = MovingAverage(self.network, self.recipe.ema) if self.recipe.ema else None
-        state, problems = files.load_state(self.folder / "state")
+        state, problems = state_files.load_state(self.folder / "state")
         for problem in problems:
             self.listeners.say(problem)
         if state is not None:
@@ -210,7 +211,7 @@ class Trainer:
 
     def _not_finite(self, what: str) -> str:
         now, folder = self.progress, self.folder / "state"
-        kept = f"the last good state is in {folder}" if files.states(folder) else "no state was written yet"
+        kept = f"the last good state is in {folder}" if state_files.states(folder) else "no state was written yet"
         return (
             f"{what} not a finite number any more at epoch {now.epoch + 1}, step {now.step}; {kept}. A lower learning "
             f"rate (now {self.recipe.lr:g}), --set clip=2.0 or --precision fp32 may help"
@@ -231,8 +232,8 @@ class Trainer:
             now.best_top1, now.best_epoch = top1, now.epoch
         kept = self.recipe.select == "last" or now.best_epoch == now.epoch
         if kept and self.fabric.is_global_zero:
-            metadata = {"spec": self.network.spec.title, "epoch": str(now.epoch + 1), "val_top1": f"{top1:.6f}"}
-            files.save_weights(self.folder / "model.safetensors", weights, metadata)
+            metadata = {"spec": self.network.spec.title, "epoch": now.epoch + 1, "val_top1": round(top1, 6)}
+            storage.write_tensors(self.folder / "model.safetensors", weights, metadata)
         now.epoch, now.batch, now.loss_sum, now.seen = now.epoch + 1, 0, 0.0, 0
         self.listeners.epoch(record)
         now.seconds = 0.0
@@ -256,11 +257,11 @@ class Trainer:
         if self.average is not None:
             state["average"] = self.average.state
         if is_sharded(self.fabric):
-            save_shards(self.folder / "state" / files.state_name(now.step), state, self.fabric)
+            save_shards(self.folder / "state" / state_files.state_name(now.step), state, self.fabric)
         elif self.fabric.is_global_zero:
-            files.save_state(self.folder / "state", state, now.step)
+            state_files.save_state(self.folder / "state", state, now.step)
         if self.fabric.is_global_zero:
-            files.keep_newest(self.folder / "state")
+            state_files.keep_newest(self.folder / "state")
         took = time.monotonic() - started
         self._next_save = time.monotonic() + max(SECONDS_BETWEEN_STATES, took / SHARE_OF_SAVING)
 

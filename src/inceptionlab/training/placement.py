@@ -18,8 +18,8 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from inceptionlab import storage as files
 from inceptionlab.errors import RunError
+from inceptionlab.training import state as state_files
 
 
 def strategy(processes: int) -> ModelParallelStrategy:
@@ -65,7 +65,7 @@ def save_shards(path: Path, state: dict[str, Any], fabric: Fabric) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     fabric.barrier()
-    files.write_torch(partial / f"rank-{fabric.global_rank:05d}.pt", _local(state))
+    state_files.write_torch(partial / f"rank-{fabric.global_rank:05d}.pt", _local(state))
     fabric.barrier()
     if fabric.is_global_zero:
         shutil.rmtree(path, ignore_errors=True)
@@ -97,7 +97,7 @@ def part_of(own: Tensor, value: Tensor) -> Tensor:
 
 def _local(tree: Any) -> Any:
     if isinstance(tree, DTensor):
-        return {files.SHARD: tree.to_local().clone()}
+        return {state_files.SHARD: tree.to_local().clone()}
     if isinstance(tree, dict):
         return {name: _local(value) for name, value in cast(dict[Any, Any], tree).items()}
     return [_local(value) for value in cast(list[Any], tree)] if isinstance(tree, list) else tree

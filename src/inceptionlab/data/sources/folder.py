@@ -15,10 +15,11 @@ from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.decode import SUFFIXES, decode, fitted
 from inceptionlab.data.progress import followed
 from inceptionlab.data.split import stratified
-from inceptionlab.data.stores.cache import cache_folder, key_of, remembered
+from inceptionlab.data.stores.cache import key_of, remembered
 from inceptionlab.data.stores.disk import disk_images
 from inceptionlab.errors import DataError
 from inceptionlab.spec.network import Input
+from inceptionlab.storage import cache_folder
 
 EAGER = 4_000
 """Pictures up to which a folder is decoded at once, so that what cannot be read is said before training."""

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.sources.folder import TEST_FRACTION, divided, stored_pixels, stored_size
-from inceptionlab.data.stores.cache import cache_folder
 from inceptionlab.data.stores.disk import disk_images
 from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
 from inceptionlab.spec.network import Input
+from inceptionlab.storage import cache_folder
 
 KEPT, STREAMED = "hf:", "stream:"
 PREFIXES = (KEPT, STREAMED)

@@ -14,13 +14,9 @@ import numpy as np
 import torch
 
 from inceptionlab.data.dataset import Pictures
+from inceptionlab.storage import cache_folder
 
 FORMAT = 1
-
-
-def cache_folder() -> Path:
-    """The user's cache: `XDG_CACHE_HOME`/inceptionlab, or ~/.cache/inceptionlab."""
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "inceptionlab"
 
 
 def remembered(files: Sequence[str | Path], settings: object, read: Callable[[], Pictures]) -> Pictures:

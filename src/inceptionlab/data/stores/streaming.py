@@ -27,8 +27,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from inceptionlab.data.progress import followed
-from inceptionlab.data.stores.cache import cache_folder
 from inceptionlab.errors import DataError
+from inceptionlab.storage import cache_folder
 
 fsspec: Any = import_module("fsspec")
 pyarrow: Any = import_module("pyarrow")

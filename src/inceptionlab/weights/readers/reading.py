@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import torch as safetensors_torch
 from torch import Tensor
 
 from inceptionlab.errors import DataError
+from inceptionlab.storage import read_tensors
 from inceptionlab.weights.readers import caffe, keras, tensorflow
 
 LARGEST = 4 << 30
@@ -49,7 +49,7 @@ def _refusing(path: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[str
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    return _tensors(path, cast(Any, safetensors_torch).load_file(path))
+    return _tensors(path, read_tensors(path))
 
 
 def _checkpoint(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,151 @@
+"""The border at which foreign values become ours: JSON, TOML and options into dataclasses whose fields say their types
+and ranges. Inside it, values are what their types say.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from math import isfinite
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from inceptionlab.errors import ConfigError, InceptionLabError, nearest
+
+Kind = TypeVar("Kind")
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+"""A number from 0 to below 1."""
+Count = Annotated[int, msgspec.Meta(ge=1, lt=2**31)]
+"""A whole number of at least 1."""
+Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+"""A whole number of at least 0."""
+Above0 = Annotated[float, msgspec.Meta(gt=0, le=1e12)]
+"""A number above 0."""
+From0 = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+"""A number of at least 0."""
+
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+DEEPEST = 64
+"""Levels to which foreign values may be nested."""
+
+
+def decode(kind: type[Kind], values: Any, where: str, error: type[InceptionLabError] = ConfigError) -> Kind:
+    """The dataclass `kind` from a table of foreign values; fields that are dataclasses are tables of their own.
+
+    Raises `error`, beginning with `where`, for a field that does not exist, is missing, or has a wrong type or range.
+    """
+    if not isinstance(values, Mapping):
+        raise error(f"{where} is {shown(values)}; it must be a table of {', '.join(_hints(kind))}")
+    hints = _hints(kind)
+    given: dict[str, Any] = dict(cast(Mapping[str, Any], values))
+    for name in given:
+        if name not in hints:
+            raise error(f"{where} has no field {shown(name)}; {nearest(str(name), hints)}")
+    for name, value in given.items():
+        inner = next((part for part in _parts(hints[name]) if is_dataclass(part)), None)
+        if inner is not None and isinstance(value, Mapping):
+            given[name] = decode(cast(Any, inner), value, f"{where}: {name}", error)
+    try:
+        return kind(**given)
+    except TypeError as problem:
+        raise error(f"{where} cannot be used: {problem}") from None
+    except InceptionLabError as problem:
+        raise error(f"{where}: {problem}") from None
+
+
+def validate(value: object, error: type[InceptionLabError] = ConfigError) -> None:
+    """Check, in place, the fields of a frozen dataclass against their types and ranges; for its `__post_init__`.
+
+    Lists become tuples where a field is one. Raises `error` naming the field, what was given and what would work.
+    """
+    for name, hint in _hints(type(value)).items():
+        given = getattr(value, name)
+        fitted = fit(given, hint, name, error)
+        if fitted is not given:
+            object.__setattr__(value, name, fitted)
+
+
+def fit(value: object, hint: Any, name: str, error: type[InceptionLabError] = ConfigError) -> Any:
+    """A value as a type hint wants it. Raises `error` with a sentence that says what would work."""
+    if any(is_dataclass(part) and isinstance(value, cast(type, part)) for part in _parts(hint)):
+        return value
+    try:
+        fitted = msgspec.convert(value, hint)
+    except (msgspec.ValidationError, RecursionError):
+        raise error(f"{name} = {shown(value)}: {_wanted(hint, value)}") from None
+    if not _finite(fitted):
+        raise error(f"{name} = {shown(value)}: give a finite number")
+    return fitted
+
+
+def shown(value: object) -> str:
+    """A foreign value for a sentence, short and without what a terminal would act on."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def parse_setting(text: str) -> object:
+    """What a `NAME=VALUE` setting gives: TOML, or true and false as people write them (yes, no, on, off, in any case),
+    or else the text itself.
+    """
+    if text.strip().lower() in _WORDS:
+        return _WORDS[text.strip().lower()]
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+
+
+def loads_toml(text: str, where: str) -> dict[str, Any]:
+    """A TOML text. Raises `ConfigError`, beginning with `where`, where it is none."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise ConfigError(f"{where} is not TOML: {problem}") from None
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {entry.name: hints[entry.name] for entry in fields(cast(Any, kind))}
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type that it is."""
+    if get_origin(hint) is Annotated:
+        return _parts(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(part for one in get_args(hint) for part in _parts(one))
+    return (hint,)
+
+
+def _finite(value: object) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    return all(_finite(item) for item in cast(tuple[object, ...], value)) if isinstance(value, tuple) else True
+
+
+def _wanted(hint: Any, value: object) -> str:
+    """What would work, in words."""
+    if get_origin(hint) is Annotated:
+        return _wanted(get_args(hint)[0], value) + _range(get_args(hint)[1:])
+    if get_origin(hint) is Literal:
+        return nearest(str(value), map(str, get_args(hint)))
+    if get_origin(hint) in (Union, UnionType):
+        words = [_wanted(part, value) for part in get_args(hint) if part is not type(None)]
+        return " or ".join(dict.fromkeys(words))
+    if hint in _NAMES:
+        return f"give {_NAMES[hint]}"
+    return "give a list" if get_origin(hint) in (tuple, list) else "give a table"
+
+
+def _range(metas: tuple[Any, ...]) -> str:
+    words = {"ge": "of at least {}", "gt": "above {}", "le": "of at most {}", "lt": "below {}"}
+    found = [(name, getattr(meta, name)) for meta in metas for name in words if getattr(meta, name, None) is not None]
+    known = [words[name].format(limit) for name, limit in found if abs(limit) < 2**31 - 1]
+    return f" {' and '.join(known)}" if known else ""
