@@ -98,7 +98,11 @@ def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks 
     run = run_folder(source)
     if run.path.is_file():
         return _imported(run.path, device, blocks)
-    setup = run.setup(blocks)
+    return load_trained(run, run.setup(blocks), device)
+
+
+def load_trained(run: RunFolder, setup: Setup, device: str | torch.device = "cpu") -> Trained:
+    """The network of a run whose setup is known."""
     if not run.has_weights:
         raise RunError(f"{run.path} has no trained weights yet; train goes on with --resume {run.path}")
     return Trained(_with_weights(setup.spec, run.weights, device), run.classes(), setup)
