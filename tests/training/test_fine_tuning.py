@@ -92,12 +92,12 @@ def test_small_pictures_first(tmp_path):
     network.conv.register_forward_hook(lambda _, args, __: sizes.append(args[0].shape[2]) if network.training else None)
     from inceptionlab.runs.run import divided, make_fabric
     from inceptionlab.training.loop import Trainer
+    from inceptionlab.training.placement import placement_of
 
     fabric, _ = make_fabric("cpu", "fp32")
     setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))
     data: DataSet = digits()
-    trainer = Trainer(network, setup.recipe, fabric, tmp_path, 0, QUIET)
-    trainer.prepare()
+    trainer = Trainer(network, setup.recipe, placement_of(fabric), tmp_path, 0, QUIET)
     trainer.fit(*divided(data, setup))
     assert sizes == sorted(sizes)
     assert sizes.count(16) == sizes.count(32) > 0

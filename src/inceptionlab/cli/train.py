@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.runs.run import Machine, Setup
     from inceptionlab.spec.network import Network
+    from inceptionlab.training.callbacks import Epoch
     from inceptionlab.training.recipe import Recipe
 
 
@@ -204,11 +205,11 @@ class StopSignal:
 
 
 def _listeners(setup: Setup, stop: StopSignal) -> tuple[Any, Any]:
-    """Listeners that draw a progress bar on a terminal, and print a line an epoch everywhere."""
+    """Callbacks that draw a progress bar on a terminal, and print a line an epoch everywhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from inceptionlab.training.loop import Listeners
+    from inceptionlab.training.callbacks import Callbacks
 
     console = Console(stderr=True, soft_wrap=True)
     bar = Progress(
@@ -224,13 +225,13 @@ def _listeners(setup: Setup, stop: StopSignal) -> tuple[Any, Any]:
             done = progress.epoch * progress.batches + progress.batch
             bar.update(task, completed=done, total=total, description=f"epoch {progress.epoch + 1}  loss {loss:.3f}")
 
-    def epoch(record: dict[str, Any]) -> None:
+    def epoch(done: Epoch) -> None:
         bar.console.print(
-            f"epoch {record['epoch']:>3}/{setup.recipe.epochs}  train loss {record['train_loss']:.4f}  "
-            f"val loss {record['val_loss']:.4f}  val top-1 {record['val_top1']:.2%}  "
-            f"{record['images_per_second']:.0f} img/s", highlight=False,
+            f"epoch {done.epoch:>3}/{setup.recipe.epochs}  train loss {done.train_loss:.4f}  "
+            f"val loss {done.val_loss:.4f}  val top-1 {done.val_top1:.2%}  "
+            f"{done.images_per_second:.0f} img/s", highlight=False,
         )  # fmt: skip
 
     if not _first_process():
-        return Listeners(say=lambda _: None, stop=stop), bar.stop
-    return Listeners(step, epoch, lambda text: bar.console.print(text, highlight=False), stop), bar.stop
+        return Callbacks(say=lambda _: None, stop=stop), bar.stop
+    return Callbacks(step, epoch, lambda text: bar.console.print(text, highlight=False), stop), bar.stop

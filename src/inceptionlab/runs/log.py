@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inceptionlab.errors import RunError
 from inceptionlab import storage
+from inceptionlab.errors import RunError
+from inceptionlab.training.callbacks import Epoch
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -34,13 +36,14 @@ class MetricsLog:
         records = [record for record in read_metrics(self.folder) if record["epoch"] <= epochs]
         storage.write(self.folder / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, epoch: Epoch) -> None:
         """Note an epoch."""
+        record = asdict(epoch)
         records = [*read_metrics(self.folder), record]
         storage.write(self.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in records))
         if self.writer is not None:
             for name, value in record.items():
-                self.writer.add_scalar(name, value, record["epoch"])
+                self.writer.add_scalar(name, value, epoch.epoch)
             self.writer.flush()
 
 

@@ -15,26 +15,27 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab import storage
+from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.split import stratified
-from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.errors import RunError
-from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.evaluation.metrics import Score, score
+from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.report.run_page import Results, curves_svg, report_html
-from inceptionlab.nn.initialise import initialise
-from inceptionlab.training.allocation import freed_at_once, pages_kept
-from inceptionlab.spec.network import Network
-from inceptionlab.spec.codec import digest, dumps, loads
-from inceptionlab import storage
-from inceptionlab.training import state as state_files
 from inceptionlab.runs.environment import environment
 from inceptionlab.runs.log import MetricsLog, read_metrics
-from inceptionlab.training.loop import Listeners, Trainer
+from inceptionlab.spec.codec import digest, dumps, loads
+from inceptionlab.spec.network import Network
+from inceptionlab.training import state as state_files
+from inceptionlab.training.allocation import freed_at_once, pages_kept
+from inceptionlab.training.callbacks import Callbacks, Epoch
+from inceptionlab.training.loop import Trainer
+from inceptionlab.training.placement import load_weights as load_own_weights
+from inceptionlab.training.placement import placement_of
 from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.recipe import Recipe, as_table, recipe_from
-from inceptionlab.training.placement import strategy
+from inceptionlab.training.sharding import strategy
 from inceptionlab.weights.loading import load_weights
 
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune"]
@@ -87,7 +88,7 @@ def default_recipe(data: str) -> str:
     return known.get(data, "folder")
 
 
-def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, data: DataSet | None = None) -> Score:
+def train(setup: Setup, folder: Path, machine: Machine, callbacks: Callbacks, data: DataSet | None = None) -> Score:
     """Train, or go on training, in `folder`; then test once and write the report.
 
     `data` may be handed over if it is loaded already. Raises `RunError` for a folder that holds another or a
@@ -101,13 +102,12 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     fabric.barrier()
     data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
-    torch.manual_seed(setup.seed)
-    network = build(setup.spec, checkpoint=machine.checkpoint or None, siblings=machine.siblings)
-    initialise(network, seed=setup.seed)
+    network = build(setup.spec, setup.recipe.init, setup.seed, checkpoint=machine.checkpoint or None,
+                    siblings=machine.siblings)  # fmt: skip
     if machine.compile != "none":
         _compile(network, machine.compile)
     if setup.weights and not state_files.states(folder / "state"):
-        listeners.say(str(load_weights(network, setup.weights)))
+        callbacks.say(str(load_weights(network, setup.weights)))
     digests = f"{data.name}: {data.train.digest()}, {data.test.digest()}"
     _same_data(folder, digests)
     log = MetricsLog(folder, machine.tensorboard) if fabric.is_global_zero else None
@@ -115,31 +115,27 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
         facts = {**environment(fabric.device, digests), "precision": precision, "processes": fabric.world_size}
         storage.write_json(folder / "environment.json", facts)
         storage.write_json(folder / "classes.json", data.train.classes)
-        listeners = replace(listeners, epoch=_both(log.add, listeners.epoch))
-    trainer = Trainer(network, setup.recipe, fabric, folder, setup.seed, listeners)
-    trainer.prepare()
+        callbacks = replace(callbacks, on_epoch=_both(log.add, callbacks.on_epoch))
+    trainer = Trainer(network, setup.recipe, placement_of(fabric), folder, setup.seed, callbacks)
     if log is not None:
         log.keep(trainer.progress.epoch)
     with freed_at_once() if machine.checkpoint else pages_kept():
         done = trainer.fit(training, validation)
+    if done.stopped:
+        raise KeyboardInterrupt
+    load_own_weights(network, folder / "model.safetensors")
+    pictures = data.test.limited(setup.limit_test)
+    logits = trainer.logits(pictures.to(fabric.device))
     result: Score | None = None
-    if log is not None:  # one process writes and tests, the others wait for what it found
-        network = cast(InceptionNetwork, trainer.plain)
-        network.load_state_dict(storage.read_tensors(folder / "model.safetensors"))
-        best = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch + 1} of {done.epoch})"
-        selected = f"last epoch ({done.epoch})" if setup.recipe.select == "last" else best
-        result = test(network, data, setup, folder, fabric, selected)
+    if log is not None:  # one process writes, the others wait for what it found
+        best = f"best val_top1 ({done.best_top1:.4f}, epoch {done.best_epoch} of {done.epochs})"
+        selected = f"last epoch ({done.epochs})" if setup.recipe.select == "last" else best
+        result = test(logits, pictures, data, setup, folder, selected)
     return cast(Score, fabric.broadcast(result))
 
 
-def test(
-    network: InceptionNetwork, data: DataSet, setup: Setup, folder: Path, fabric: Fabric, selected_by: str
-) -> Score:
-    """Read the test set, write `test.json` and the report, and give the score."""
-    pictures = data.test.limited(setup.limit_test)
-    network.eval()
-    with fabric.autocast():
-        logits = logits_of(network, pictures.to(fabric.device), setup.spec.input, mirror=setup.recipe.mirror)
+def test(logits: Tensor, pictures: Pictures, data: DataSet, setup: Setup, folder: Path, selected_by: str) -> Score:
+    """Score the logits of the test set, write `test.json` and the report."""
     result = score(logits, pictures.labels)
     views = 2 if setup.recipe.mirror else 1
     record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed, "views": views}
@@ -209,7 +205,7 @@ def divided(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
     if data.validation is not None:
         return pictures, data.validation
     lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few pictures may leave a class with one
-    rest, part = stratified(pictures.labels, setup.recipe.validation, setup.seed, lone=lone)
+    rest, part = stratified(pictures.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation")
     return pictures.subset(rest), pictures.subset(part)
 
 
@@ -255,10 +251,8 @@ def read_setup(folder: Path) -> Setup:
         raise RunError(f"{folder} holds a configuration that cannot be read: {error}") from None
 
 
-def _both(
-    first: Callable[[dict[str, Any]], None], second: Callable[[dict[str, Any]], None]
-) -> Callable[[dict[str, Any]], None]:
-    def call(record: dict[str, Any]) -> None:
+def _both(first: Callable[[Epoch], None], second: Callable[[Epoch], None]) -> Callable[[Epoch], None]:
+    def call(record: Epoch) -> None:
         first(record)
         second(record)
 
