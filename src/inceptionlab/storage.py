@@ -129,18 +129,6 @@ def in_order(tensors: Mapping[str, Tensor]) -> list[str]:
     return sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
 
 
-def each_tensor(path: Path, error: type[InceptionLabError] = DataError) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a safetensors file, one at a time. Raises `error` where the file is not whole."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with cast(Any, safe_open)(str(path), "pt") as file:
-            for name in file.keys():  # noqa: SIM118  (a reader, not a dictionary)
-                yield name, file.get_tensor(name)
-    except (SafetensorError, OSError) as problem:
-        raise error(f"{path} cannot be read as weights: {problem}") from None
-
-
 def read_tensors(path: Path, error: type[InceptionLabError] = DataError) -> dict[str, Tensor]:
     """The tensors of a safetensors file by name. Raises `error` where the file is not whole."""
     from safetensors import SafetensorError

@@ -10,12 +10,14 @@ import time
 from dataclasses import asdict
 from math import ceil, isfinite
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from inceptionlab import rng
 from inceptionlab.data.batches import Rows, augmented, batch_sizes, erased, to_input, train_batches
@@ -27,11 +29,12 @@ from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.checkpointing import plain_name
 from inceptionlab.training import state as state_files
 from inceptionlab.training.averaging import MovingAverage, evaluated
-from inceptionlab.training.callbacks import Callbacks, Epoch, Fitted, Progress
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import lr_factor, make_optimizer
 from inceptionlab.training.placement import Placement
 from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.records import Epoch, Fitted, Progress
 from inceptionlab.training.sharding import all_finite
 
 SECONDS_BETWEEN_STATES = 5.0
@@ -62,7 +65,7 @@ class Trainer:
         if recipe.sync_norm:
             nn.SyncBatchNorm.convert_sync_batchnorm(network)
         self.model = placement.set_up(network)
-        self.optimizer = self.fabric.setup_optimizers(make_optimizer(network, recipe))
+        self.optimizer = cast(Optimizer, self.fabric.setup_optimizers(make_optimizer(network, recipe)))
         self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
         self._next_save = 0.0
         self._restore()
@@ -82,16 +85,6 @@ class Trainer:
                 self._end_epoch(part, count)
         now = self.progress
         return Fitted(now.epoch, now.best_epoch + 1, now.best_top1, stopped)
-
-    def logits(self, pictures: Pictures) -> Float[Tensor, "n classes"]:
-        """Logits of a set by the network as it is, as float32 on the CPU; each process computes those of its part."""
-        part, _ = self.placement.part(pictures)
-        with evaluated(self.network):
-            return self.placement.gathered(self._logits_of(part), len(pictures))
-
-    def _logits_of(self, pictures: Pictures) -> Float[Tensor, "n classes"]:
-        with self.fabric.autocast():
-            return logits_of(self.network, pictures, self.network.spec.input, mirror=self.recipe.mirror)
 
     def _restore(self) -> None:
         state, problems = state_files.open_state(self.folder / "state")
@@ -225,12 +218,13 @@ class Trainer:
 
     def _validated(self, average: dict[str, Tensor] | None, part: Pictures, count: int) -> tuple[float, float]:
         """(accuracy, loss) on the validation images, of which each process looks at the first `count` of its part."""
-        with evaluated(self.network, average):
-            logits, labels = self._logits_of(part)[:count], part.labels[:count].cpu()
+        with evaluated(self.network, average), self.fabric.autocast():
+            logits = logits_of(self.network, part, self.network.spec.input, mirror=self.recipe.mirror)[:count]
+        labels = part.labels[:count].cpu()
         right = (logits.argmax(1) == labels).sum()
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")
         found = torch.stack([right, loss, torch.tensor(count)]).to(self.fabric.device)
-        right, loss, seen = self.placement.total(found).tolist()
+        right, loss, seen = map(float, self.placement.total(found))
         return right / seen, loss / seen
 
     def _save(self, seconds: float) -> None:

@@ -58,10 +58,6 @@ class Placement(Protocol):
         """
         ...
 
-    def gathered(self, rows: Tensor, count: int) -> Tensor:
-        """What each process found for its part of a set of `count`, in the set's order and on the CPU."""
-        ...
-
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """Give what no gradient moves, running statistics, the values that it has in the first process."""
         ...
@@ -84,13 +80,6 @@ def placement_of(fabric: Fabric) -> Placement:
     if isinstance(fabric.strategy, ModelParallelStrategy):
         return Sharded(fabric)
     return OneProcess(fabric) if fabric.world_size == 1 else Replicated(fabric)
-
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Put the weights of a file of ours into a network, wherever it is placed, tensor by tensor."""
-    own = network.state_dict()
-    for name, value in storage.each_tensor(path):
-        sharding.put(own[name], value)
 
 
 @final
@@ -123,10 +112,6 @@ class OneProcess:
     def part(self, pictures: Pictures) -> tuple[Pictures, int]:
         """All of the set."""
         return pictures, len(pictures)
-
-    def gathered(self, rows: Tensor, count: int) -> Tensor:
-        """They are all there is."""
-        return rows.cpu()
 
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """Nobody differs."""
@@ -174,10 +159,6 @@ class Replicated:
     def part(self, pictures: Pictures) -> tuple[Pictures, int]:
         """A run of consecutive images."""
         return _part(self.fabric, pictures)
-
-    def gathered(self, rows: Tensor, count: int) -> Tensor:
-        """The parts one after the other."""
-        return _gathered(self.fabric, rows, count)
 
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """By a broadcast."""
@@ -233,10 +214,6 @@ class Sharded:
         """A run of consecutive images."""
         return _part(self.fabric, pictures)
 
-    def gathered(self, rows: Tensor, count: int) -> Tensor:
-        """The parts one after the other."""
-        return _gathered(self.fabric, rows, count)
-
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """By a broadcast of what is not divided."""
         _broadcast(self.fabric, {name: value for name, value in tensors.items() if not sharding.divided(value)})
@@ -289,8 +266,8 @@ def _sum(fabric: Fabric, values: Tensor) -> Tensor:
 
 
 def _any(fabric: Fabric, flags: tuple[bool, ...]) -> tuple[bool, ...]:
-    found = _sum(fabric, torch.tensor(flags, dtype=torch.float32, device=fabric.device)).tolist()
-    return tuple(count > 0 for count in found)
+    found = _sum(fabric, torch.tensor(flags, dtype=torch.float32, device=fabric.device)).cpu()
+    return tuple(bool(count) for count in found)
 
 
 def _part(fabric: Fabric, pictures: Pictures) -> tuple[Pictures, int]:
@@ -298,12 +275,6 @@ def _part(fabric: Fabric, pictures: Pictures) -> tuple[Pictures, int]:
     index, longest = torch.arange(own.start, own.stop), -(-len(pictures) // fabric.world_size)
     padded = torch.cat([index, torch.zeros(longest - len(index), dtype=torch.int64)])
     return pictures.subset(padded), len(index)
-
-
-def _gathered(fabric: Fabric, rows: Tensor, count: int) -> Tensor:
-    parts = cast(Tensor, fabric.all_gather(rows.to(fabric.device))).cpu()
-    least, more = divmod(count, fabric.world_size)
-    return torch.cat([part[: least + (rank < more)] for rank, part in enumerate(parts)])
 
 
 def _broadcast(fabric: Fabric, tensors: Mapping[str, Tensor]) -> None:
