@@ -108,8 +108,9 @@ def train(
 
 
 def _setup(model: str, data: str, recipe: str | None, options: Options) -> tuple[Setup, DataSet]:
-    from inceptionlab.data.registry import load_data
-    from inceptionlab.runs.run import Setup, default_recipe
+    from inceptionlab.data.dataset import for_data
+    from inceptionlab.data.registry import default_recipe, load_data
+    from inceptionlab.runs.run import Setup
     from inceptionlab.training.recipe import load_recipe
 
     entry(model.partition("|")[0].strip())
@@ -118,6 +119,7 @@ def _setup(model: str, data: str, recipe: str | None, options: Options) -> tuple
     loaded = load_data(data, picture, options.data_dir)
     size = options.input_size or loaded.size
     spec = configured(model, len(loaded.train.classes), loaded.train.channels, size, options.aux, options.stem)
+    spec = for_data(spec, loaded)
     weights = str(options.weights.resolve()) if options.weights else ""
     spec = _taking_input_of(weights, spec) if weights else spec
     return Setup(spec, chosen, data, options.seed, options.limit_train, options.limit_test, weights), loaded

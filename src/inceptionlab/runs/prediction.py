@@ -7,21 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.data.batches import to_input
-from inceptionlab.data.decode import decode, fitted
+from inceptionlab import storage
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import RunError
-from inceptionlab.spec.network import Input, Network
 from inceptionlab.exporting.choosing import runner
 from inceptionlab.exporting.engines import EngineName, Runner
-from inceptionlab.spec.codec import from_json
-from inceptionlab import storage
+from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.run import Setup, read_setup
+from inceptionlab.spec.codec import from_json
+from inceptionlab.spec.network import Input, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +91,7 @@ def prepared(file: str | Path | IO[bytes], where: str, picture: Input) -> Float[
 
     Raises `DataError`, naming `where`, for what cannot be read.
     """
-    whole = decode(file, where, picture.channels)
-    pixels = np.array(fitted(whole, (picture.height, picture.width), picture.crop, picture.interpolation))
-    grid = pixels if pixels.ndim == 3 else pixels[..., None]
-    return to_input(torch.from_numpy(grid)[None], picture)
+    return Preprocess(picture).prepare(file, where)
 
 
 def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> list[dict[str, Any]]:

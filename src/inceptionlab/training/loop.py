@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inceptionlab import storage
-from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, to_input, train_batches
+from inceptionlab.data.batches import augmented, batch_sizes, erased, step_generator, train_batches
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.policies import coloured_and_cropped, mixed
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import RunError
 from inceptionlab.evaluation.predictions import accuracy_and_loss
 from inceptionlab.nn.building import InceptionNetwork
@@ -167,7 +168,7 @@ class Trainer:
         augment, smoothing = self.recipe.augment, self.recipe.label_smoothing
         crop = augmented(coloured_and_cropped(images, augment, size), augment, size, generator)
         own = torch.arange(len(labels)).tensor_split(self.fabric.world_size)[self.fabric.global_rank]
-        whole = erased(to_input(crop, picture), augment.erase, generator)
+        whole = erased(Preprocess(picture).to_input(crop), augment.erase, generator)
         x, targets = mixed(whole[own], labels[own], augment)
         logits, aux = self.model.forward_with_aux(self._shrunk(x))
         loss = targets.loss(logits, smoothing)
@@ -244,7 +245,9 @@ class Trainer:
         found = (0.0, 0.0)
         if self.fabric.is_global_zero:
             with evaluated(self.plain, weights), self.fabric.autocast():
-                found = accuracy_and_loss(self.plain, validation, self.network.spec.input, self.recipe.mirror)
+                found = accuracy_and_loss(
+                    self.plain, validation, Preprocess(self.network.spec.input), self.recipe.mirror
+                )
         return self.fabric.broadcast(found)
 
     def _save(self, seconds: float) -> None:
