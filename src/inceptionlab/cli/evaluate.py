@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from inceptionlab.runs.options import Device
+
 
 @dataclass(frozen=True)
 class Options:
@@ -27,7 +29,7 @@ class Options:
 
 
 def evaluate(
-    run: Path, *, data: str | None = None, device: str = "auto", limit_test: int | None = None,
+    run: Path, *, data: str | None = None, device: Device = "auto", limit_test: int | None = None,
     data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
     options: Annotated[Options | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
@@ -53,7 +55,7 @@ def evaluate(
     from inceptionlab.cli.tables import show_evaluation
     from inceptionlab.evaluation.protocol import Protocol
     from inceptionlab.runs.evaluating import evaluate
-    from inceptionlab.runs.run import Machine
+    from inceptionlab.runs.options import Machine
 
     chosen = options or Options()
     protocol = Protocol(chosen.crops, chosen.temperature, chosen.corruptions, limit_test)  # type: ignore[arg-type]

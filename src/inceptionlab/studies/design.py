@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 from inceptionlab.data.registry import NAMES, default_recipe, describe, for_named
 from inceptionlab.data.sources.naming import PREFIXES
 from inceptionlab.errors import SpecError, nearest, one_of
-from inceptionlab.runs.run import Setup
+from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.fractions import fractional
 from inceptionlab.studies.widths import Cost, cost_of, of_equal_cost

@@ -13,6 +13,7 @@ import io
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inceptionlab.errors import DataError
-from inceptionlab.runs.prediction import Trained, likeliest, prepared
+from inceptionlab.runs.prediction import Trained, likeliest
 from inceptionlab.web.batching import Batcher, BusyError
 
 PAGE = Path(__file__).with_name("page.html")
@@ -74,14 +75,14 @@ def described(trained: Trained, engine: str) -> dict[str, Any]:
 async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Response:
     top, body, began = _top(request), await _body(request), time.perf_counter()
     try:
-        x = await asyncio.to_thread(prepared, io.BytesIO(body), "the picture", trained.network.spec.input)
+        x = await asyncio.to_thread(trained.preprocess.prepare, io.BytesIO(body), "the picture")
         logits = await batcher.logits(x.to(next(trained.network.parameters()).device))
     except DataError as error:
         raise HTTPException(400, str(error)) from None
     except BusyError:
         raise HTTPException(503, "too many pictures wait; try again in a moment", {"Retry-After": "1"}) from None
-    took = 1e3 * (time.perf_counter() - began)
-    return JSONResponse({"top": likeliest(logits, trained.classes, top), "milliseconds": round(took, 2)})
+    took, found = 1e3 * (time.perf_counter() - began), likeliest(logits, trained.classes, top)
+    return JSONResponse({"top": [asdict(one) for one in found], "milliseconds": round(took, 2)})
 
 
 def _top(request: Request) -> int:
