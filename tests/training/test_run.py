@@ -235,7 +235,7 @@ def test_mixed_precision_trains(tmp_path, data):
     assert json.loads((tmp_path / "environment.json").read_text())["precision"] == "bf16"
 
 
-@pytest.mark.parametrize("options", [{"checkpoint": "block*"}, {"siblings": True}], ids=str)
+@pytest.mark.parametrize("options", [{"checkpoint": "block*"}], ids=str)
 def test_how_it_runs_does_not_change_what_is_computed(finished, tmp_path, data, options):
     train(SETUP, tmp_path / "run", Machine("cpu", **options), QUIET, data)
     for one, two in zip(curve(finished[0]), curve(tmp_path / "run"), strict=True):

@@ -143,7 +143,6 @@ def training(
             yield apart(f"{library}, channels_last", "channels_last", precision, library)
     for precision in precisions:
         yield apart("ours", "channels_last", precision, within=pages_kept)
-    yield apart("ours, siblings as one", "siblings", within=pages_kept)
     yield apart("ours, checkpointed", "checkpointed", within=freed_at_once)
 
 
@@ -152,7 +151,7 @@ def _step(
 ) -> Callable[[], object]:
     """A step of training of a network, or of another library's same one."""
     torch.manual_seed(0)
-    ours = build(network, siblings=way == "siblings", checkpoint="*" if way == "checkpointed" else None)
+    ours = build(network, checkpoint="*" if way == "checkpointed" else None)
     own: Any = peer(library, ours) if library else ours
     layout = torch.contiguous_format if way == "contiguous" else torch.channels_last
     own.to(device_name, memory_format=layout).train()

@@ -59,8 +59,6 @@ class Options:
     """Write a TensorBoard log too."""
     checkpoint: str = ""
     """Nodes whose activations are computed again in the backward pass, for less memory ("inception*", "*")."""
-    siblings: bool = False
-    """Run 1x1 convolutions that read the same map as one: the same weights and numbers."""
     compile: Literal["none", "default", "reduce-overhead", "max-autotune"] = "none"
     """Mode of torch.compile: minutes before the first step on a CPU, less time a step; "reduce-overhead" records CUDA
     graphs."""
@@ -96,8 +94,8 @@ def train(
     from inceptionlab.runs.run import Machine, read_setup
 
     chosen = options or Options()
-    machine = Machine(chosen.device, chosen.data_dir, chosen.tensorboard, chosen.checkpoint, chosen.siblings,
-                      chosen.compile, chosen.shard)  # fmt: skip
+    machine = Machine(chosen.device, chosen.data_dir, chosen.tensorboard, chosen.checkpoint, chosen.compile,
+                      chosen.shard)  # fmt: skip
     if resume is not None:
         _go(read_setup(resume), resume, machine, None)
         return

@@ -68,15 +68,14 @@ class Machine:
     """Where and how a run runs, which changes its speed and memory but not what is computed (to rounding).
 
     `device` is "auto", "cpu", "cuda" or "mps"; `data_dir` the folder of named data sets; `checkpoint` a pattern of
-    nodes whose activations are recomputed; `siblings` runs 1x1 convolutions of one input together; `compile` is the
-    mode of torch.compile ("reduce-overhead" records CUDA graphs); `shard` divides the weights among the processes.
+    nodes whose activations are recomputed; `compile` is the mode of torch.compile ("reduce-overhead" records CUDA
+    graphs); `shard` divides the weights among the processes.
     """
 
     device: str = "auto"
     data_dir: Path | None = None
     tensorboard: bool = False
     checkpoint: str = ""
-    siblings: bool = False
     compile: Compile = "none"
     shard: bool = False
 
@@ -102,7 +101,7 @@ def train(setup: Setup, folder: Path, machine: Machine, listeners: Listeners, da
     data = data or load_data(setup.data, setup.spec.input, machine.data_dir)
     training, validation = (part.to(fabric.device) for part in divided(data, setup))
     torch.manual_seed(setup.seed)
-    network = build(setup.spec, checkpoint=machine.checkpoint or None, siblings=machine.siblings)
+    network = build(setup.spec, checkpoint=machine.checkpoint or None)
     initialise(network, seed=setup.seed)
     if machine.compile != "none":
         _compile(network, machine.compile)
