@@ -35,7 +35,7 @@ ORDER = {
     "report": ["charts", "run_page", "data_page"],
     "training": ["allocation", "precision", "recipe", "state", "freezing", "optimizers", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
-    "exporting": ["engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
+    "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "runs": ["environment", "log", "run", "prediction"],
     "studies": ["statistics", "fractions", "widths", "design", "running", "results", "plots", "report", "engines"],
     "benchmarking": ["memory", "race", "apart", "peers", "profiling", "candidates"],

@@ -12,16 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab import storage
 from inceptionlab.data.batches import to_input
 from inceptionlab.data.decode import decode, fitted
 from inceptionlab.errors import RunError
-from inceptionlab.spec.network import Input, Network
-from inceptionlab.exporting.choosing import runner
+from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import EngineName, Runner
-from inceptionlab.spec.codec import from_json
-from inceptionlab import storage
+from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.run import Setup, read_setup
+from inceptionlab.spec.codec import from_json
+from inceptionlab.spec.network import Input, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[T
     """(the trained network run by an engine, its name): "torch" rewritten for speed, "onnxruntime", "openvino", or
     ("auto") the one that is fastest on this machine in batches of `batch`.
     """
-    run, name = runner(trained.network, engine, batch)
-    return replace(trained, runner=run), name
+    chosen = engine_of(trained.network, engine, batch)
+    return replace(trained, runner=chosen.run), chosen.name
 
 
 def load_run(folder: Path, device: str = "cpu") -> Trained:
