@@ -15,8 +15,10 @@ from inceptionlab.exporting.engines import load_engine
 from inceptionlab.exporting.pixels import normalised
 from inceptionlab.exporting.quantizing import quantize
 from inceptionlab.exporting.writers import compared, export, quiet, written
+from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import with_engine
-from inceptionlab.runs.run import Machine, Setup, train
+from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.testing import train
 from inceptionlab.training.loop import Listeners
 from inceptionlab.training.recipe import Recipe
 from inceptionlab.zoo.configure import configured
