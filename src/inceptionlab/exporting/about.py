@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from inceptionlab.decoding import fit
 from inceptionlab.errors import ExportError
-from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.spec.network import Input
+
+if TYPE_CHECKING:  # so that the options of commands are read without torch
+    from inceptionlab.nn.building import InceptionNetwork
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Takes = Literal["normalised", "pixels"]
