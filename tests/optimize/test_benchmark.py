@@ -63,14 +63,9 @@ def test_a_noisy_machine_is_refused(monkeypatch):
 
 
 def test_nothing_that_is_measured_exceeds_the_peak():
+    cases = (("a", "fp32", 0.1), ("b", "fp32", 0.004), ("c", "bf16", 0.01), ("d", "int8", 1))
     timings = [
-        Timing(Candidate(name, lambda: None, 1, 10**9, precision), [seconds] * 3)
-        for name, precision, seconds in (
-            ("a", "fp32", 0.1),
-            ("b", "fp32", 0.004),
-            ("c", "bf16", 0.01),
-            ("d", "int8", 1),
-        )
+        Timing(Candidate(name, lambda: None, 1, 10**9, precision), [seconds] * 3) for name, precision, seconds in cases
     ]
     layers = [LayerTimes("convolution 3×3", 4, 0.001, 7.0), LayerTimes("ReLU", 4, 0.001, 0.0)]
     measured = MachinePeaks({"fp32": Peak(214.0, "a multiplication"), "bf16": Peak(1000.0, "x")}, 10.0, 1)

@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.benchmarking.child import ChildProcess, Within
-from inceptionlab.benchmarking.options import Options, Way
+from inceptionlab.benchmarking.options import Options
 from inceptionlab.benchmarking.peers import allow_torchvision, peer
 from inceptionlab.benchmarking.race import Candidate
 from inceptionlab.exporting.about import Precision
-from inceptionlab.exporting.engines import DTYPES, Engine, installed, open_engine
+from inceptionlab.exporting.engines import DTYPES, Engine, EngineName, installed, open_engine
 from inceptionlab.exporting.optimizing import optimize
 from inceptionlab.exporting.quantizing import quantize
 from inceptionlab.exporting.writers import quiet, written
@@ -52,7 +52,7 @@ def inference(
         yield Candidate(f"ours, {name}", run, batch, macs, precision)
 
 
-def _ours(network: InceptionNetwork, engines: tuple[Way, ...], precisions: Precisions, x: Tensor) -> Named:
+def _ours(network: InceptionNetwork, engines: Sequence[str], precisions: Precisions, x: Tensor) -> Named:
     if "torch" in engines:
         for precision in precisions:
             if precision in DTYPES:
@@ -94,9 +94,9 @@ def _eager(model: nn.Module, precisions: Precisions, x: Tensor) -> Named:
 
 def _exported(write: Callable[[Path], Path], engines: Sequence[str], precisions: Precisions, x: Tensor) -> Named:
     """An ONNX file, which `write` makes, by the engines that run it."""
-    ways: list[tuple[Any, Precision]] = [("onnxruntime", "fp32")] if "fp32" in precisions else []
-    ways += [("openvino", precision) for precision in precisions if precision in DTYPES]
-    ways = [(name, precision) for name, precision in ways if name in engines]
+    by_openvino: list[tuple[EngineName, Precision]] = [("openvino", one) for one in precisions if one in DTYPES]
+    known: list[tuple[EngineName, Precision]] = [("onnxruntime", "fp32"), *by_openvino]
+    ways = [(name, precision) for name, precision in known if name in engines and precision in precisions]
     if not ways or x.device.type != "cpu":
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ TORCHVISION = {"googlenet.torchvision": "googlenet", "inception_v3.torchvision":
 def peer(library: str, network: InceptionNetwork) -> nn.Module | None:
     """The same network of "timm" or "torchvision" with the same weights, in evaluation; None where it has none.
 
-    Raises `ConfigError` for another library, `MeasurementError` where it cannot be imported or takes no weights of ours.
+    Raises `ConfigError` for another library, `MeasurementError` where it cannot be imported or refuses our weights.
     """
     names = {"timm": TIMM, "torchvision": TORCHVISION}.get(library)
     if names is None:

@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkResult:
-    """A network in batches of a size: where it was measured, with what, and a row for each candidate, the baseline first.
+    """A network in batches of a size: where it was measured, with what, and a row per candidate, the baseline first.
 
     `peak_gflops` and `peak_by` say for each precision the highest rate of the machine and what had it, `intensity` how
     many multiplications and additions the network does per byte.
@@ -96,7 +96,7 @@ def raised(peaks: MachinePeaks, timings: Iterable[Timing], profile: Iterable[Lay
 def rows_of(
     timings: Sequence[Timing], peaks: MachinePeaks, memory: Mapping[tuple[str, str], int | None] | None = None
 ) -> tuple[Row, ...]:
-    """A row for each candidate, the first being the baseline of the ratios; peaks that a candidate exceeds are raised."""
+    """A row per candidate, the first being the baseline of the ratios; peaks that a candidate exceeds are raised."""
     peaks, rows = raised(peaks, timings), list[Row]()
     for one in timings:
         c, times = one.candidate, np.array(one.times)
@@ -112,18 +112,8 @@ def rows_of(
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
-    heads = (
-        "candidate",
-        "precision",
-        "batch",
-        "p50 ms",
-        "p95 ms",
-        "img/s",
-        "times the first (95 %)",
-        "GFLOP/s",
-        "of peak",
-    )
-    lines = ["| " + " | ".join(heads) + " |", "|---|---|---:|---:|---:|---:|---|---:|---:|"]
+    heads = "candidate | precision | batch | p50 ms | p95 ms | img/s | times the first (95 %) | GFLOP/s | of peak"
+    lines = [f"| {heads} |", "|---|---|---:|---:|---:|---:|---|---:|---:|"]
     lines += [
         f"| {row.name} | {row.precision} | {row.batch} | {row.p50_ms:.1f} | {row.p95_ms:.1f} | "
         f"{row.images_per_second:.1f} | {row.ratio:.2f} ({row.low:.2f} to {row.high:.2f}) | "

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # so that the options of commands are read without torch
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Takes = Literal["normalised", "pixels"]
 """Images as the input normalises them, or pixels from 0 to 255 in the order R, G, B."""
+FIELDS = ("network", "input", "classes", "takes", "precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def about(network: InceptionNetwork, classes: tuple[str, ...] = (), takes: Takes
 
 def read_about(texts: Mapping[str, str], where: str) -> About | None:
     """What a file of ours says of itself; None for another's. Raises `ExportError` for values that mean nothing."""
-    if not {"network", "input", "classes", "takes", "precision"} <= texts.keys():
+    if not texts.keys() >= set(FIELDS):
         return None
     try:
         picture: object = json.loads(texts["input"])

@@ -95,7 +95,9 @@ def _read(path: Path) -> dict[str, str]:
         found: Any = storage.read_json(path)
     except StorageError:
         return {}
-    return {str(key): str(name) for key, name in found.items()} if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): str(name) for key, name in cast(dict[object, object], found).items()}
 
 
 def _write(path: Path, known: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from inceptionlab.errors import ConfigError, ExportError, MissingExtra, nearest
-from inceptionlab.exporting.about import About, Precision, Takes, read_about
+from inceptionlab.exporting.about import FIELDS, About, Precision, Takes, read_about
 
 Runner = Callable[[Tensor], Tensor]
 """Images `b c h w` in fp32 to logits `b classes`."""
@@ -91,7 +91,7 @@ def one_engine(name: str) -> None:
 
 def _torch(path: Path, precision: Precision, _: int) -> Engine:
     """A program of torch.export."""
-    texts = dict.fromkeys(("network", "input", "classes", "takes", "precision"), "")
+    texts: dict[str, str] = dict.fromkeys(FIELDS, "")
     try:
         module = torch.export.load(path, extra_files=texts).module()
     except Exception as error:  # what torch raises for a damaged file is of many types
@@ -144,8 +144,7 @@ def _openvino(path: Path, precision: Precision, threads: int) -> Engine:
 
 
 def _openvino_texts(model: Any) -> dict[str, str]:
-    names = ("network", "input", "classes", "takes", "precision")
-    found = {name: ["inceptionlab", name] for name in names}
+    found = {name: ["inceptionlab", name] for name in FIELDS}
     return {name: model.get_rt_info(place).astype(str) for name, place in found.items() if model.has_rt_info(place)}
 
 
