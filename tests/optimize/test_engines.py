@@ -19,7 +19,7 @@ from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import with_engine
 from inceptionlab.runs.setup import Setup
 from inceptionlab.runs.testing import train
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.recipe import Recipe
 from inceptionlab.zoo.configure import configured
 
@@ -34,7 +34,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "digits"
     spec = configured("small_fast | widen(0.5)", 10, 1, 32)
     setup = Setup(spec, Recipe(epochs=3, batch_size=32, lr=0.1, precision="fp32"), "digits", limit_test=200)
-    train(setup, folder, Machine("cpu"), Listeners(say=lambda _: None))
+    train(setup, folder, Machine("cpu"), Callbacks(say=lambda _: None))
     return folder
 
 
@@ -234,9 +234,21 @@ def test_the_export_command(run, tmp_path, capsys):
 def test_eight_bits_agree(run, tmp_path, capsys):
     main(["export", str(run), "--to", "onnx", "--int8", "-o", str(tmp_path / "q.onnx"), "--json"])
     record = json.loads(capsys.readouterr().out)
-    assert record["agreement on test pictures"] >= 0.97
-    assert "95 % interval" in record["change in points"]
+    assert record["agreement"] >= 0.97
+    assert record["low"] <= record["change"] <= record["high"]
     assert (tmp_path / "q.onnx").stat().st_size < 0.6 * (run / "model.safetensors").stat().st_size
+
+
+def test_an_export_without_a_name_stands_beside_the_run(run, capsys):
+    main(["export", str(run), "--to", "onnx"])
+    assert (run / "model.onnx").exists()
+    before = (run / "model.onnx").read_bytes()
+    main(["export", str(run), "--to", "onnx", "--int8"])
+    assert "95 % interval" in capsys.readouterr().out
+    assert (run / "model.int8.onnx").exists()
+    assert (run / "model.onnx").read_bytes() == before
+    loaded = load_engine(run / "model.int8.onnx", "openvino")
+    assert (loaded.precision, loaded.about.classes) == ("int8", load_run(run).classes)
 
 
 def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
@@ -256,7 +268,7 @@ def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
     (["export", "nowhere/run", "--to", "onnx"], "does not exist"),
     (["export", "smal_fast", "--to", "onnx"], "did you mean"),
     (["export", "small_fast", "--to", "onnx", "--int8"], "needs a run folder"),
-    (["export", "small_fast", "--to", "onnx", "--int8", "--pixels"], "takes normalised pictures"),
+    (["export", "small_fast", "--to", "onnx", "--int8", "--pixels"], "takes normalised images"),
     (["export", "small_fast", "--to", "torch", "--int8"], "8-bit networks are written as ONNX"),
     (["benchmark"], "no network was named"),
     (["benchmark", "small_fast", "--rounds", "1"], "give at least 3 rounds"),

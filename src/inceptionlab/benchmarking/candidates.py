@@ -24,7 +24,7 @@ from inceptionlab.exporting.optimizing import optimize
 from inceptionlab.exporting.quantizing import quantize
 from inceptionlab.exporting.writers import quiet, written
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.rng import scope, stream
+from inceptionlab.rng import stream
 from inceptionlab.spec.network import Network
 from inceptionlab.training.allocation import launched
 
@@ -154,8 +154,7 @@ def _step(
     """A step of training of a network, or of another library's same one, in a process that does nothing else."""
     if library:
         allow_torchvision()
-    with scope(0, "benchmark"):
-        ours = build(network, checkpoint="*" if way == "checkpointed" else None)
+    ours = build(network, seed=0, checkpoint="*" if way == "checkpointed" else None)
     own: Any = peer(library, ours) if library else ours
     layout = torch.contiguous_format if way == "contiguous" else torch.channels_last
     own.to(device_name, memory_format=layout).train()

@@ -81,13 +81,10 @@ def _measured(name: str | Network, batch: int, options: Options, step: Callable[
 
 def _prepared(name: str | Network, batch: int, options: Options) -> tuple[InceptionNetwork, Tensor]:
     """(our network with random weights and statistics, images)."""
-    x_of = stream(0, "images")
-    with scope(0, "benchmark"):
-        network = build(configured(name, input_size=options.input_size, stem="imagenet"))
-        x = torch.randn(batch, *network.spec.input.shape, generator=x_of)
-        network.train()
-        with torch.no_grad():
-            network(x if batch > 1 else x.repeat(2, 1, 1, 1))  # statistics that fit the weights
+    network = build(configured(name, input_size=options.input_size, stem="imagenet"), seed=0).train()
+    x = torch.randn(batch, *network.spec.input.shape, generator=stream(0, "images"))
+    with torch.no_grad(), scope(0, "dropout"):
+        network(x if batch > 1 else x.repeat(2, 1, 1, 1))  # statistics that fit the weights
     return network.eval().to(options.device), x.to(options.device)
 
 

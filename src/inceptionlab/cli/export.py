@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,16 +39,11 @@ def export(
     variant
         Changes of a network of the zoo.
     """
-    from inceptionlab.runs.exporting import export_run
+    from inceptionlab.runs.exporting import as_json, export_run
 
     place = Path(source)
     if not place.exists() and ("/" in source or source.endswith(".safetensors")):
         raise DataError(f"{source} does not exist; give a run folder, a file of import-weights, or a network's name")
     given = place if place.exists() else (variant or Variant()).of(source, aux=False)
-    record = {name: str(value) if isinstance(value, Path) else value
-              for name, value in asdict(export_run(given, to, output, pixels, int8, data_dir)).items()}  # fmt: skip
-    if json_:
-        print(json.dumps(record, indent=1))
-        return
-    for name, value in record.items():
-        print(f"{name.replace('_', ' ')}: {f'{value:.4g}' if isinstance(value, float) else value}")
+    done = export_run(given, to, output, pixels, int8, data_dir)
+    print(json.dumps(as_json(done), indent=1) if json_ else done)

@@ -37,6 +37,9 @@ class Exported:
     file: Path
     difference: float
 
+    def __str__(self) -> str:
+        return f"{self.file}\ndifference: {self.difference:.2g} of the largest logit"
+
 
 def export(
     network: InceptionNetwork, classes: tuple[str, ...], to: Target, path: Path, pixels: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from inceptionlab.data.batches import centred, to_input
@@ -14,7 +14,6 @@ from inceptionlab.exporting.engines import open_engine
 from inceptionlab.exporting.quantizing import quantize
 from inceptionlab.exporting.writers import Exported, Target, export
 from inceptionlab.nn.building import build
-from inceptionlab.rng import scope
 from inceptionlab.runs.prediction import Trained, load_run
 from inceptionlab.spec.network import Network
 
@@ -36,6 +35,19 @@ class ExportedInt8:
     low: float
     high: float
     kept_in_fp32: tuple[str, ...]
+
+    def __str__(self) -> str:
+        points = [f"{100 * value:+.2f}" for value in (self.change, self.low, self.high)]
+        return (
+            f"{self.file}\nagreement on test images: {self.agreement:.2%}\ntop-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: "
+            f"{self.top1_int8:.2%}\nchange in points: {points[0]} (95 % interval {points[1]} to {points[2]})\n"
+            f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}"
+        )
+
+
+def as_json(done: Exported | ExportedInt8) -> dict[str, object]:
+    """Plain values of what an export gave."""
+    return {**asdict(done), "file": str(done.file)}
 
 
 def export_run(
@@ -70,9 +82,7 @@ def _refuse_int8(to: Target, pixels: bool) -> None:
 def _trained(source: Trained | Network | Path | str) -> tuple[Trained, Path]:
     """(the network, where its file goes by default)."""
     if isinstance(source, Network):
-        with scope(0, "export"):
-            network = build(source).eval()
-        return Trained(network, tuple(map(str, range(source.classes)))), Path(source.name)
+        return Trained(build(source, seed=0).eval(), tuple(map(str, range(source.classes)))), Path(source.name)
     if isinstance(source, Trained):
         return source, Path(source.network.spec.name)
     place = Path(source)

@@ -121,7 +121,7 @@ def _imported(path: Path, device: str | torch.device, blocks: Blocks | None) -> 
 
 
 def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> InceptionNetwork:
-    network = build(spec)
+    network = build(spec, init=None)
     try:
         network.load_state_dict(storage.read_tensors(weights, RunError))
     except RuntimeError as error:
