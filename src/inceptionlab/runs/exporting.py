@@ -37,12 +37,14 @@ class ExportedInt8:
     kept_in_fp32: tuple[str, ...]
 
     def __str__(self) -> str:
-        points = [f"{100 * value:+.2f}" for value in (self.change, self.low, self.high)]
-        return (
-            f"{self.file}\nagreement on test images: {self.agreement:.2%}\ntop-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: "
-            f"{self.top1_int8:.2%}\nchange in points: {points[0]} (95 % interval {points[1]} to {points[2]})\n"
-            f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}"
-        )
+        change, low, high = (f"{100 * value:+.2f}" for value in (self.change, self.low, self.high))
+        return "\n".join([
+            str(self.file),
+            f"agreement on test images: {self.agreement:.2%}",
+            f"top-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: {self.top1_int8:.2%}",
+            f"change in points: {change} (95 % interval {low} to {high})",
+            f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}",
+        ])  # fmt: skip
 
 
 def as_json(done: Exported | ExportedInt8) -> dict[str, object]:
