@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from inceptionlab.data.batches import centred, to_input
 from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, ExportError
@@ -104,6 +107,10 @@ def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedI
     labels = test.labels.cpu()
     right = [in_fp32 == labels, in_int8 == labels]
     return ExportedInt8(
-        done.path, (in_fp32 == in_int8).float().mean().item(), *(one.float().mean().item() for one in right),
+        done.path, _share(in_fp32 == in_int8), _share(right[0]), _share(right[1]),
         *gain(*right), done.kept,
     )  # fmt: skip
+
+
+def _share(right: Bool[Tensor, " n"]) -> float:
+    return right.float().mean().item()
