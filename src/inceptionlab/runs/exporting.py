@@ -8,7 +8,6 @@ from pathlib import Path
 from jaxtyping import Bool
 from torch import Tensor
 
-from inceptionlab.data.batches import centred, to_input
 from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, ExportError
 from inceptionlab.evaluation.metrics import gain
@@ -97,13 +96,13 @@ def _trained(source: Trained | Network | Path | str) -> tuple[Trained, Path]:
 def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedInt8:
     if trained.setup is None:
         raise ExportError("--int8 needs a run folder, whose training images it is calibrated on")
-    taken, setup = trained.network.spec.input, trained.setup
-    data = load_data(setup.data, taken, data_dir)
-    images = centred(data.train.limited(CALIBRATION).images[:], (taken.height, taken.width))
-    done = quantize(trained.network, trained.classes, to_input(images, taken), path)
+    preprocess, setup = trained.preprocess, trained.setup
+    data = load_data(setup.data, preprocess.input, data_dir)
+    images = preprocess.batch(data.train.limited(CALIBRATION).images[:])
+    done = quantize(trained.network, trained.classes, images, path)
     test = data.test.limited(setup.limit_test)
     engine = open_engine(done.path, "openvino", "int8")
-    in_fp32, in_int8 = (logits_of(run, test, taken).argmax(1) for run in (trained.network, engine.run))
+    in_fp32, in_int8 = (logits_of(run, test, preprocess).argmax(1) for run in (trained.network, engine.run))
     labels = test.labels.cpu()
     right = [in_fp32 == labels, in_int8 == labels]
     return ExportedInt8(

@@ -18,16 +18,14 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from jaxtyping import Float
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from torch import Tensor
 
 from inceptionlab.errors import DataError
-from inceptionlab.runs.prediction import ClassProbability, Trained, likeliest, prepared
+from inceptionlab.runs.prediction import ClassProbability, Trained, likeliest
 from inceptionlab.web.batching import Batcher, BusyError
 
 PAGE = Path(__file__).with_name("page.html")
@@ -107,24 +105,11 @@ def described(trained: Trained, engine: str) -> Described:
     return Described(spec.title, trained.classes, engine, Size(*spec.input.shape), parameters, version("inceptionlab"))
 
 
-def _prepared(body: bytes, trained: Trained) -> Float[Tensor, "1 c h w"]:
-    """The image in the body of a request, as the network takes it, where the network is.
-
-    Raises `DataError` for whatever an image library finds wrong: a request must not end in a traceback.
-    """
-    try:
-        return prepared(io.BytesIO(body), "the image", trained.network.spec.input).to(trained.device)
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:
-        raise DataError(f"the image cannot be read: {(str(error) or repr(error)).splitlines()[0]}") from None
-
-
 async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Response:
     top, body, began = _top(request), await _body(request), time.perf_counter()
     try:
-        x = await asyncio.to_thread(_prepared, body, trained)
-        logits = await batcher.logits(x)
+        x = await asyncio.to_thread(trained.preprocess.prepare, io.BytesIO(body), "the image")
+        logits = await batcher.logits(x.to(trained.device))
     except DataError as error:
         raise HTTPException(400, str(error)) from None
     except BusyError:
