@@ -96,7 +96,7 @@ def _exported(write: Callable[[Path], Path], engines: Sequence[str], precisions:
     """An ONNX file, which `write` makes, by the engines that run it."""
     by_openvino: list[tuple[EngineName, Precision]] = [("openvino", one) for one in precisions if one in DTYPES]
     known: list[tuple[EngineName, Precision]] = [("onnxruntime", "fp32"), *by_openvino]
-    ways = [(name, precision) for name, precision in known if name in engines and precision in precisions]
+    ways = [way for way in known if way[0] in engines and way[1] in precisions]
     if not ways or x.device.type != "cpu":
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ CONVOLUTIONS = ((1, 512, 32), (3, 256, 32), (3, 128, 64))
 """Window, channels and side of the maps that are convolved, in batches of 4."""
 BATCH = 4
 TRIES, SLOW = 5, 0.5
-"""Tries of each primitive, of which the fastest counts, after one that warms up; one of more seconds is not repeated."""
+"""Tries of each primitive after one that warms up, of which the fastest counts; one of more seconds has no others."""
 UNAVAILABLE = (RuntimeError, NotImplementedError, AttributeError)
 """What torch raises for an operator that it does not have on this device in this precision."""
 

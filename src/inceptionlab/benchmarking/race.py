@@ -96,7 +96,7 @@ def race(
 
 
 def ratio(baseline: Timing, one: Timing) -> tuple[float, float, float]:
-    """(how many times as many images per second as the baseline, low, high): 95 % intervals by the bootstrap of rounds."""
+    """(times as many images per second as the baseline, low, high), a 95 % interval by the bootstrap over rounds."""
     a = np.array(baseline.times) / baseline.candidate.batch
     b = np.array(one.times) / one.candidate.batch
     picks = np.random.default_rng(0).integers(0, len(a), (2000, len(a)))

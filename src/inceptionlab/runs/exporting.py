@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from inceptionlab.data.preprocess import Preprocess
+from jaxtyping import Bool
+from torch import Tensor
+
 from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, ExportError
 from inceptionlab.evaluation.metrics import gain
@@ -37,12 +39,14 @@ class ExportedInt8:
     kept_in_fp32: tuple[str, ...]
 
     def __str__(self) -> str:
-        points = [f"{100 * value:+.2f}" for value in (self.change, self.low, self.high)]
-        return (
-            f"{self.file}\nagreement on test images: {self.agreement:.2%}\ntop-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: "
-            f"{self.top1_int8:.2%}\nchange in points: {points[0]} (95 % interval {points[1]} to {points[2]})\n"
-            f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}"
-        )
+        change, low, high = (f"{100 * value:+.2f}" for value in (self.change, self.low, self.high))
+        return "\n".join([
+            str(self.file),
+            f"agreement on test images: {self.agreement:.2%}",
+            f"top-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: {self.top1_int8:.2%}",
+            f"change in points: {change} (95 % interval {low} to {high})",
+            f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}",
+        ])  # fmt: skip
 
 
 def as_json(done: Exported | ExportedInt8) -> dict[str, object]:
@@ -92,7 +96,7 @@ def _trained(source: Trained | Network | Path | str) -> tuple[Trained, Path]:
 def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedInt8:
     if trained.setup is None:
         raise ExportError("--int8 needs a run folder, whose training images it is calibrated on")
-    preprocess, setup = Preprocess(trained.network.spec.input), trained.setup
+    preprocess, setup = trained.preprocess, trained.setup
     data = load_data(setup.data, preprocess.input, data_dir)
     images = preprocess.batch(data.train.limited(CALIBRATION).images[:])
     done = quantize(trained.network, trained.classes, images, path)
@@ -102,6 +106,10 @@ def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedI
     labels = test.labels.cpu()
     right = [in_fp32 == labels, in_int8 == labels]
     return ExportedInt8(
-        done.path, (in_fp32 == in_int8).float().mean().item(), *(one.float().mean().item() for one in right),
+        done.path, _share(in_fp32 == in_int8), _share(right[0]), _share(right[1]),
         *gain(*right), done.kept,
     )  # fmt: skip
+
+
+def _share(right: Bool[Tensor, " n"]) -> float:
+    return right.float().mean().item()
