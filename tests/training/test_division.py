@@ -27,7 +27,11 @@ from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.loop import Trainer
 from inceptionlab.training.placement import placement_of
 from inceptionlab.training.recipe import Recipe
-from tests.training.test_run import TINY
+from inceptionlab.spec import Concat, Conv, Linear, Pool, Seq
+from inceptionlab.spec.network import Input, Network
+
+TINY = Network("tiny", Seq(conv=Conv(8, 3, 2)), Seq(block=Concat(one=Conv(8), three=Conv(8, 3))),
+               Seq(pool=Pool("avg", to=1), fc=Linear()), Input(1, 32, 32), classes=10)
 
 @dataclass
 class Store:
@@ -41,6 +45,8 @@ class Store:
                          for n in numbers])
     def order(self, index, generator):
         return torch.randperm(len(index), generator=generator)
+    def blocks_of(self, numbers):
+        return None
     def expect(self, numbers):
         pass
 
