@@ -13,6 +13,7 @@ from inceptionlab.data.batches import Augment, Rows, augmented, erased, train_ba
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.policies import coloured_and_cropped
 from inceptionlab.data.registry import digits
+from inceptionlab.data.stores.images import InMemory
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.testing import train
 from inceptionlab.training.averaging import evaluated
@@ -73,7 +74,7 @@ def test_an_inception_crop_is_not_moved_again_by_the_pad():
 
 
 def test_a_process_reads_its_own_rows_alone():
-    store = Pictures(images(20), torch.arange(20) % 2, ("a", "b"))
+    store = Pictures(InMemory(images(20)), torch.arange(20) % 2, ("a", "b"))
     whole = list(train_batches(store, [8, 8, 4], 1, 0))
     for part in (lambda n: slice(0, n // 2), lambda n: slice(n // 2, n)):
         own = list(train_batches(store, [8, 8, 4], 1, 0, 0, part))
