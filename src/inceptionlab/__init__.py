@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from inceptionlab.data.preprocess import Preprocess, create_transform
     from inceptionlab.data.registry import load_data
     from inceptionlab.errors import (
-        ConfigError, DataError, ExportError, InceptionLabError, MeasurementError, MissingExtra, RunError, SizeError,
-        SpecError, StorageError,
+        ConfigError,
+        DataError,
+        ExportError,
+        InceptionLabError,
+        MeasurementError,
+        MissingExtra,
+        RunError,
+        SizeError,
+        SpecError,
+        StorageError,
     )  # fmt: skip
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation, Protocol

@@ -89,8 +89,8 @@ def build(
     """Build a network and draw its initial weights by the scheme `init`: from torch's generator, or from a `seed`.
 
     `init=None` allocates only: convolutions and linear layers hold whatever the memory held, for weights that are
-    loaded next. `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). Raises `SizeError`
-    where the input is too small for a node, `SpecError` where the spec does not fit together.
+    loaded next. `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). Raises
+    `SizeError` where the input is too small for a node, `SpecError` where the spec does not fit together.
     """
     measured = measure(spec)
     tops = {row.path: _module(row) for row in measured.children}
