@@ -95,6 +95,8 @@ def _recipe(name: str | None, data: str, changes: Changes) -> Recipe:
 
 
 def _go(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
+    from torch import distributed
+
     from inceptionlab.cli.progress import first_process, progress_bar
     from inceptionlab.cli.stopping import StopSignal
     from inceptionlab.runs.testing import train
@@ -104,6 +106,8 @@ def _go(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> N
     if score is None:
         print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
         raise KeyboardInterrupt
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
     if first_process():
         print(score)
         print(f"report: {folder / 'report.html'}")
