@@ -32,7 +32,7 @@ ORDER = {
              "stores.streaming", "sources.download", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
              "registry", "audit", "batches", "policies"],
     "evaluation": ["metrics", "predictions", "views", "calibration", "corruptions"],
-    "report": ["charts", "run_page", "data_page"],
+    "report": ["charts", "page", "run_page", "data_page"],
     "training": ["allocation", "precision", "recipe", "state", "freezing", "optimizers", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],

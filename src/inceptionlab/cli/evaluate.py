@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -88,8 +88,8 @@ def _plain(trained: Trained, pictures: Pictures) -> tuple[dict[str, Any], Tensor
     from inceptionlab.evaluation.metrics import confusion, per_class, score
 
     logits, labels = _logits(trained, pictures), pictures.labels.cpu()
-    counts = confusion(logits, labels).tolist()
-    record = {**score(logits, labels).as_record(), "classes": per_class(logits, labels, trained.classes)}
+    counts, rows = confusion(logits, labels).tolist(), per_class(logits, labels, trained.classes)
+    record = {**score(logits, labels).as_record(), "classes": [asdict(row) for row in rows]}
     return {**record, "confusion": counts}, logits
 
 

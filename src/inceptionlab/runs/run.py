@@ -22,7 +22,7 @@ from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.errors import RunError
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.evaluation.metrics import Score, score
-from inceptionlab.report.run_page import Results, curves_svg, report_html
+from inceptionlab.report.run_page import Facts, RunReport, curves_svg, report_html
 from inceptionlab.nn.initialise import initialise
 from inceptionlab.training.allocation import freed_at_once, pages_kept
 from inceptionlab.spec.network import Network
@@ -145,9 +145,9 @@ def test(
     record = {**result.as_record(), "selected_by": selected_by, "seed": setup.seed, "views": views}
     storage.write_json(folder / "guesses.json", logits.argmax(1).tolist())
     storage.write_json(folder / "test.json", record)
-    results = Results(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
-    storage.write(folder / "curves.svg", curves_svg(results.metrics))
-    storage.write(folder / "report.html", report_html(results))
+    report = RunReport(result, logits, pictures, read_metrics(folder), setup.spec, _facts(folder, data, selected_by))
+    storage.write(folder / "curves.svg", curves_svg(report.metrics))
+    storage.write(folder / "report.html", report_html(report))
     return result
 
 
@@ -265,12 +265,9 @@ def _both(
     return call
 
 
-def _facts(folder: Path, data: DataSet, selected_by: str) -> dict[str, Any]:
-    config = json.loads((folder / "config.json").read_text())
-    return {
-        "run": folder.name, "data": f"{data.name} ({data.note})", "selected by": selected_by, "config": config,
-        "environment": json.loads((folder / "environment.json").read_text()),
-    }  # fmt: skip
+def _facts(folder: Path, data: DataSet, selected_by: str) -> Facts:
+    config, about = (storage.read_json(folder / name) for name in ("config.json", "environment.json"))
+    return Facts(folder.name, f"{data.name} ({data.note})", selected_by, config, about)
 
 
 def to_toml(values: dict[str, Any], prefix: str = "") -> str:
