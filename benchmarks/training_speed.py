@@ -26,7 +26,7 @@ from inceptionlab import create_model
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.registry import load_data
 from inceptionlab.runs.environment import device_name
-from inceptionlab.runs.run import make_fabric
+from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.training.loop import Listeners, Trainer
 from inceptionlab.training.precision import fastest_precision, seconds_of_a_convolution
 from inceptionlab.training.recipe import load_recipe

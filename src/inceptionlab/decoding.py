@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from math import isfinite
+from numbers import Integral, Real
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -51,7 +53,9 @@ def decode(kind: type[Kind], values: Any, where: str, error: type[InceptionLabEr
         if inner is not None and isinstance(value, Mapping):
             given[name] = decode(cast(Any, inner), value, f"{where}: {name}", error)
     try:
-        return kind(**given)
+        made = kind(**given)
+        validate(made, error)
+        return made
     except TypeError as problem:
         raise error(f"{where} cannot be used: {problem}") from None
     except InceptionLabError as problem:
@@ -74,13 +78,22 @@ def fit(value: object, hint: Any, name: str, error: type[InceptionLabError] = Co
     """A value as a type hint wants it. Raises `error` with a sentence that says what would work."""
     if any(is_dataclass(part) and isinstance(value, cast(type, part)) for part in _parts(hint)):
         return value
+    if isinstance(value, str) and Path in _parts(hint):
+        return Path(value)
     try:
-        fitted = msgspec.convert(value, hint)
+        fitted = msgspec.convert(_plain(value), hint)
     except (msgspec.ValidationError, RecursionError):
         raise error(f"{name} = {shown(value)}: {_wanted(hint, value)}") from None
     if not _finite(fitted):
         raise error(f"{name} = {shown(value)}: give a finite number")
     return fitted
+
+
+def _plain(value: object) -> object:
+    """NumPy's numbers as Python's."""
+    if isinstance(value, bool | int | float):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value) if isinstance(value, Real) else value
 
 
 def shown(value: object) -> str:

@@ -10,8 +10,10 @@ from inceptionlab import RunError, build, create_model, load_run
 from inceptionlab.cli import main
 from inceptionlab.exporting import choosing
 from inceptionlab.exporting.writers import compared, export
+from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import with_engine
-from inceptionlab.runs.run import Machine, Setup, train
+from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.testing import train
 from inceptionlab.training.loop import Listeners
 from inceptionlab.training.recipe import Recipe
 from inceptionlab.zoo.configure import configured

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from inceptionlab.errors import RunError
-from inceptionlab.runs.run import Machine, Setup
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.running import Engine, Outcome, Run, execute
 from inceptionlab.training.loop import Listeners
 

@@ -31,6 +31,7 @@ from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import MovingAverage, lr_factor, make_optimizer
 from inceptionlab.training.placement import all_finite, is_sharded, part_of, restore, save_shards, whole
 from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.records import Epoch
 
 SECONDS_BETWEEN_STATES = 5.0
 SHARE_OF_SAVING = 0.02
@@ -57,7 +58,7 @@ def _no_step(progress: Progress, loss: float) -> None:
     """Nobody listens to steps."""
 
 
-def _no_epoch(record: dict[str, Any]) -> None:
+def _no_epoch(record: Epoch) -> None:
     """Nobody listens to epochs."""
 
 
@@ -68,7 +69,7 @@ class Listeners:
     """
 
     step: Callable[[Progress, float], None] = _no_step
-    epoch: Callable[[dict[str, Any]], None] = _no_epoch
+    epoch: Callable[[Epoch], None] = _no_epoch
     say: Callable[[str], None] = print
     stop: Callable[[], bool] = lambda: False
 
@@ -221,11 +222,11 @@ class Trainer:
         now = self.progress
         weights = whole(self.average.state if self.average is not None else self.network.state_dict())
         top1, loss = self._validated(weights, validation)
-        record = {
-            "epoch": now.epoch + 1, "step": now.step, "train_loss": now.loss_sum / now.seen, "val_loss": loss,
-            "val_top1": top1, "lr": self.optimizer.param_groups[0]["lr"], "seconds": round(now.seconds, 3),
-            "images_per_second": round(now.seen / max(now.seconds, 1e-9), 1),
-        }  # fmt: skip
+        record = Epoch(
+            epoch=now.epoch + 1, step=now.step, train_loss=now.loss_sum / now.seen, val_loss=loss,
+            val_top1=top1, lr=self.optimizer.param_groups[0]["lr"], seconds=round(now.seconds, 3),
+            images_per_second=round(now.seen / max(now.seconds, 1e-9), 1),
+        )  # fmt: skip
         if not isfinite(loss):
             raise RunError(self._not_finite("the validation loss is"))
         if top1 > now.best_top1:
