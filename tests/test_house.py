@@ -38,10 +38,11 @@ ORDER = {
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "runs": ["options", "environment", "setup", "folder", "log", "configuring", "fitting", "prediction", "testing"],
-    "studies": ["statistics", "fractions", "widths", "design", "running", "results", "plots", "report", "engines"],
+    "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
+                "plots", "report", "engines", "study"],
     "benchmarking": ["memory", "race", "apart", "peers", "profiling", "candidates"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "stopping", "progress", "train"],
+    "cli": ["variant", "stopping", "progress", "train", "study_words"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

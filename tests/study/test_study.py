@@ -6,13 +6,14 @@ import sys
 import pytest
 import torch
 
-from inceptionlab import RunError, SpecError, build, get_spec
+from inceptionlab import ConfigError, RunError, build, get_spec
 from inceptionlab.cli import main
 from inceptionlab.nn.initialise import initialise
 from inceptionlab.runs.options import Machine
-from inceptionlab.studies.design import load_study
+from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.results import gather
-from inceptionlab.studies.running import in_turn, run_study, runs_of
+from inceptionlab.studies.running import in_turn, runs_of
+from inceptionlab.studies.study import run_study
 from inceptionlab.training.loop import Listeners
 
 HERE = in_turn(Machine("cpu"), Listeners(say=lambda _: None))
@@ -92,9 +93,9 @@ def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
         STUDY.replace("some = { settings = { label_smoothing = 0.1 } }", "some = { settings = { lr = 1e30 } }")
     )
     study = load_study(file)
-    runs = run_study(study, tmp_path / "out", HERE, say=lambda _: None)
-    assert [bool(run.record) for run in runs] == [True, False, True, False] * 2
-    assert all("not a finite number" in run.error for run in runs if not run.record)
+    runs = run_study(study, tmp_path / "out", HERE, say=lambda _: None).runs
+    assert [bool(run.score) for run in runs] == [True, False, True, False] * 2
+    assert all("not a finite number" in run.error for run in runs if not run.score)
     found = gather(study, tmp_path / "out")
     assert [c.factor for c in found.comparisons] == ["residual"]  # on the cells of the level that did not fail
     assert found.comparisons[0].n == 2
@@ -103,8 +104,9 @@ def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from inceptionlab.studies.design import load_study
-from inceptionlab.studies.running import in_turn, run_study
+from inceptionlab.studies.loading import load_study
+from inceptionlab.studies.running import in_turn
+from inceptionlab.studies.study import run_study
 from inceptionlab.training.loop import Listeners
 from inceptionlab.runs.options import Machine
 say = lambda text: print(text, flush=True)
@@ -120,12 +122,12 @@ def test_a_killed_study_goes_on(file, tmp_path):
                 process.send_signal(signal.SIGKILL)
                 break
     study = load_study(file)
-    assert sum(run.record is not None for run in runs_of(study, tmp_path / "out")) >= 3
+    assert sum(run.score is not None for run in runs_of(study, tmp_path / "out")) >= 3
     said = []
-    runs = run_study(study, tmp_path / "out", HERE, say=said.append)
+    runs = run_study(study, tmp_path / "out", HERE, say=said.append).runs
     assert said[0].startswith("tiny: 8 runs, ")
     assert "0 done before" not in said[0]
-    assert all(run.record for run in runs)
+    assert all(run.score for run in runs)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +147,16 @@ def test_a_killed_study_goes_on(file, tmp_path):
 )
 def test_what_is_wrong_in_a_study_is_said(file, change, words):
     file.write_text(STUDY.replace(*change, 1))
-    with pytest.raises(SpecError, match=words.replace("(", r"\(")):
+    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
         load_study(file)
 
 
 def test_a_set_of_the_hub_needs_its_number_of_classes(file):
     text = STUDY.replace('"digits"', '"stream:some/insects"')
     file.write_text(text)
-    with pytest.raises(SpecError, match=r"'stream:some/insects' is not read before training; say classes = its number"):
+    with pytest.raises(
+        ConfigError, match=r"'stream:some/insects' is not read before training; say classes = its number"
+    ):
         load_study(file)
     file.write_text("classes = 7\n" + text)
     assert load_study(file).classes == 7
@@ -179,7 +183,7 @@ def test_two_single_runs_are_compared_by_their_pictures(file, tmp_path):
     run_study(study, tmp_path / "out", HERE, say=lambda _: None)
     (found,) = gather(study, tmp_path / "out").comparisons
     assert (found.unit, found.n) == ("pictures", 60)
-    tests = [run.record["top1"] for run in runs_of(study, tmp_path / "out")]
+    tests = [run.score.top1 for run in runs_of(study, tmp_path / "out")]
     assert found.difference == pytest.approx(tests[1] - tests[0])
     assert found.low < found.difference < found.high
 
@@ -188,9 +192,9 @@ def test_a_cell_shows_its_costs_and_its_curve(file, tmp_path):
     study = load_study(file)
     run_study(study, tmp_path / "out", HERE, say=lambda _: None)
     for row in gather(study, tmp_path / "out").cells:
-        assert row["step_ms"] > 0
-        assert row["memory"] > 4 * row["params"] / 100
-        assert len(row["curve"]) == 2
+        assert row.step_ms > 0
+        assert row.memory > 4 * row.params / 100
+        assert len(row.curve) == 2
 
 
 def test_what_training_keeps_is_counted():

@@ -1,0 +1,166 @@
+"""A study from a TOML file, and into one: whatever stands there becomes a `Study` or a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from inceptionlab import storage
+from inceptionlab.data.registry import NAMES
+from inceptionlab.data.sources.folder import find_pictures
+from inceptionlab.data.sources.hub import PREFIXES
+from inceptionlab.decoding import decode, fit, loads_toml, shown
+from inceptionlab.errors import ConfigError, DataError, InceptionLabError, nearest
+from inceptionlab.runs.folder import to_toml
+from inceptionlab.studies.design import Level, Study, label
+
+LARGEST = 1 << 20
+"""Bytes of a study file, which people write."""
+
+
+def load_study(path: Path | str, data_dir: Path | None = None) -> Study:
+    """A study from TOML whose networks, recipes and data were looked at; `data_dir` is where data are looked for.
+
+    Raises `ConfigError`, naming the file and the cell, for what is missing, unknown or means nothing.
+    """
+    study = read_study(path, data_dir)
+    try:
+        facts_of(study.data, data_dir)
+    except DataError as error:
+        raise ConfigError(f"{path}: data = {study.data!r}: {error}") from None
+    for cell in study.cells():
+        try:
+            study.setup(cell, study.seeds[0])
+        except (InceptionLabError, OSError) as error:
+            raise ConfigError(f"{path}: {label(cell)}: {error}") from None
+    return study
+
+
+def read_study(path: Path | str, data_dir: Path | None = None) -> Study:
+    """A study from TOML as it stands there; its data are looked at only for what the file does not say of them.
+
+    Raises `ConfigError`.
+    """
+    values = loads_toml(_text(Path(path)), f"the study {path}")
+    names = [entry.name for entry in fields(Study)]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{path}: a study has no field {shown(name)}; {nearest(name, names)}")
+    missing = [name for name in ("model", "data", "factors") if not values.get(name)]
+    if missing:
+        raise ConfigError(f"{path} says nothing of {', '.join(missing)}")
+    try:
+        known = {
+            "name": _name_of(Path(path)),
+            **_of_data(values, data_dir),
+            **values,
+            "settings": _texts("settings", values.get("settings", {})),
+            "factors": _factors(values["factors"]),
+        }
+        return decode(Study, known, str(path))
+    except InceptionLabError as error:
+        raise ConfigError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+
+
+def write_study(study: Study, path: Path) -> None:
+    """Write a study as TOML with all that is known of its data, so that it can be read where they are not."""
+    storage.write(path, to_toml(asdict(study)))
+
+
+def _name_of(path: Path) -> str:
+    return path.resolve().parent.name if path.name == "study.toml" else path.stem
+
+
+def _text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise ConfigError(f"{path} has {size:,} bytes; a study has at most {LARGEST:,}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InceptionLabError):
+            raise
+        raise ConfigError(f"the study {path} cannot be read: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What is known of data before they are read: the side, the channels and the classes of their images, and the
+    number of training images, None where it is not known.
+    """
+
+    size: int
+    channels: int
+    classes: int
+    train: int | None
+
+
+def facts_of(data: str, data_dir: Path | None = None) -> DataFacts:
+    """What is known of a data set. Raises `DataError` where there is none."""
+    if data in NAMES:
+        grey, small = data in ("digits", "mnist", "fashion_mnist"), data in ("mnist", "fashion_mnist")
+        train = {"digits": 1438, "mnist": 60_000, "fashion_mnist": 60_000}.get(data, 50_000)
+        return DataFacts(28 if small else 32, 1 if grey else 3, 100 if "100" in data else 10, train)
+    if data.startswith(PREFIXES):
+        return DataFacts(128, 3, 0, None)
+    folder = next((place for place in (Path(data), (data_dir or Path()) / data) if place.is_dir()), None)
+    if folder is None:
+        raise DataError(f"it is no folder; {nearest(data, NAMES)}")
+    train = folder / "train"
+    classes, files, _ = find_pictures(train if train.is_dir() else folder)
+    return DataFacts(128, 3, len(classes), len(files))
+
+
+def _of_data(values: Mapping[str, Any], data_dir: Path | None) -> dict[str, int]:
+    """What the file does not say of its data."""
+    if values.keys() >= {"input_size", "channels", "classes"}:
+        return {}
+    data: str = fit(values["data"], str, "data")
+    try:
+        facts = facts_of(data, data_dir)
+    except (DataError, OSError) as error:
+        raise ConfigError(f"data = {shown(data)}: {error}") from None
+    if not facts.classes and "classes" not in values:
+        raise ConfigError(f"data = {shown(data)} is not read before training; say classes = its number")
+    return {"input_size": facts.size, "channels": facts.channels, "classes": facts.classes}
+
+
+def _factors(factors: object) -> dict[str, dict[str, Level]]:
+    if not isinstance(factors, Mapping):
+        raise ConfigError(f"factors = {shown(factors)}: give a table of factors, each a table of levels")
+    return {name: _levels(name, levels) for name, levels in cast(Mapping[str, object], factors).items()}
+
+
+def _levels(factor: str, levels: object) -> dict[str, Level]:
+    if not isinstance(levels, Mapping):
+        raise ConfigError(f"factors.{factor} = {shown(levels)}: give a table of levels, the first being the reference")
+    return {name: _level(f"{factor}.{name}", level) for name, level in cast(Mapping[str, object], levels).items()}
+
+
+def _level(where: str, level: object) -> Level:
+    if isinstance(level, str):
+        return Level(level)
+    if not isinstance(level, Mapping):
+        raise ConfigError(f"factors.{where} = {shown(level)}: write rules as text, or a table of rules and settings")
+    table = dict(cast(Mapping[str, object], level))
+    return decode(Level, {**table, "settings": _texts(where, table.get("settings", {}))}, f"factors.{where}")
+
+
+def _texts(where: str, settings: object) -> dict[str, str]:
+    """Fields of a recipe with values as the command line writes them; those of a table within are dotted."""
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"{where} = {shown(settings)}: give a table of fields of the recipe")
+    found: dict[str, str] = {}
+    for name, value in cast(Mapping[str, object], settings).items():
+        if isinstance(value, Mapping):
+            inner = _texts(f"{where}: {name}", cast(object, value))
+            found |= {f"{name}.{key}": text for key, text in inner.items()}
+        elif isinstance(value, bool):
+            found[name] = str(value).lower()
+        elif isinstance(value, str | int | float):
+            found[name] = str(value)
+        else:
+            raise ConfigError(f"{where}: {name} = {shown(value)}: give a number, a text, true or false")
+    return found
