@@ -28,13 +28,13 @@ def load_study(path: Path | str, data_dir: Path | None = None) -> Study:
     study = read_study(path, data_dir)
     try:
         facts_of(study.data, data_dir)
-    except DataError as error:
-        raise ConfigError(f"{path}: data = {study.data!r}: {error}") from None
+    except (DataError, OSError) as error:
+        raise ConfigError(f"{path}: data = {shown(study.data)}: {_why(error)}") from None
     for cell in study.cells():
         try:
             study.setup(cell, study.seeds[0])
         except (InceptionLabError, OSError) as error:
-            raise ConfigError(f"{path}: {label(cell)}: {error}") from None
+            raise ConfigError(f"{path}: {label(cell)}: {_why(error)}") from None
     return study
 
 
@@ -62,6 +62,11 @@ def read_study(path: Path | str, data_dir: Path | None = None) -> Study:
         return decode(Study, known, str(path))
     except InceptionLabError as error:
         raise ConfigError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+
+
+def _why(error: Exception) -> str:
+    """An error's sentence, or what the system says of a file without its name, which may be thousands of letters."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def write_study(study: Study, path: Path) -> None:
@@ -121,7 +126,7 @@ def _of_data(values: Mapping[str, Any], data_dir: Path | None) -> dict[str, int]
     try:
         facts = facts_of(data, data_dir)
     except (DataError, OSError) as error:
-        raise ConfigError(f"data = {shown(data)}: {error}") from None
+        raise ConfigError(f"data = {shown(data)}: {_why(error)}") from None
     if not facts.classes and "classes" not in values:
         raise ConfigError(f"data = {shown(data)} is not read before training; say classes = its number")
     return {"input_size": facts.size, "channels": facts.channels, "classes": facts.classes}
