@@ -127,7 +127,7 @@ def test_a_written_study_is_the_study_and_needs_no_data(file, tmp_path, monkeypa
 COMMANDS = [
     ("small_fast | residual(0.1) | attend(cbam)", "digits", "epochs = 2"),
     ("googlenet | residual(0.5)", "digits", "optimizer = 'adamw'"),
-    ("small_v1 | norm(null)", "digits", "augment = { pad = 2 }"),
+    ("small_v1 | norm(None)", "digits", "augment = { pad = 2 }"),
 ]
 
 

@@ -14,9 +14,9 @@ from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.results import gather
 from inceptionlab.studies.running import in_turn, runs_of
 from inceptionlab.studies.study import run_study
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
-HERE = in_turn(Machine("cpu"), Listeners(say=lambda _: None))
+HERE = in_turn(Machine("cpu"), Callbacks(say=lambda _: None))
 STUDY = """
 model = "small_fast | widen(0.25)"
 data = "digits"
@@ -107,10 +107,10 @@ from pathlib import Path
 from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.running import in_turn
 from inceptionlab.studies.study import run_study
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.runs.options import Machine
 say = lambda text: print(text, flush=True)
-run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), in_turn(Machine("cpu"), Listeners(say=say)), say)
+run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), in_turn(Machine("cpu"), Callbacks(say=say)), say)
 """
 
 

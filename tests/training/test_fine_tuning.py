@@ -94,12 +94,12 @@ def test_small_pictures_first(tmp_path):
     from inceptionlab.runs.fitting import make_fabric
     from inceptionlab.runs.setup import training_and_validation
     from inceptionlab.training.loop import Trainer
+    from inceptionlab.training.placement import placement_of
 
     fabric, _ = make_fabric("cpu", "fp32")
     setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))
     data: DataSet = digits()
-    trainer = Trainer(network, setup.recipe, fabric, tmp_path, 0, QUIET)
-    trainer.prepare()
+    trainer = Trainer(network, setup.recipe, placement_of(fabric), tmp_path, 0, QUIET)
     trainer.fit(*training_and_validation(data, setup))
     assert sizes == sorted(sizes)
     assert sizes.count(16) == sizes.count(32) > 0

@@ -79,7 +79,7 @@ def _source(source: str, variant: Variant, output: Path | None) -> tuple[Trained
 
 def _quantized(trained: Trained, path: Path, data_dir: Path | None) -> dict[str, object]:
     """Quantise by the run's own pictures, and test both networks on its test pictures."""
-    from inceptionlab.data.batches import centred, to_input
+    from inceptionlab.data.preprocess import Preprocess
     from inceptionlab.data.registry import load_data
     from inceptionlab.evaluation.metrics import gain
     from inceptionlab.evaluation.predictions import logits_of
@@ -90,10 +90,11 @@ def _quantized(trained: Trained, path: Path, data_dir: Path | None) -> dict[str,
         raise RunError("--int8 needs a run folder, whose training pictures it is calibrated on")
     picture = trained.network.spec.input
     data = load_data(trained.setup.data, picture, data_dir)
-    images = centred(data.train.limited(256).images[:], (picture.height, picture.width))
-    done = quantize(trained.network, trained.classes, to_input(images, picture), path)
+    preprocess = Preprocess(picture)
+    images = preprocess.batch(data.train.limited(256).images[:])
+    done = quantize(trained.network, trained.classes, images, path)
     test = data.test.limited(trained.setup.limit_test)
-    logits = [logits_of(run, test, picture) for run in (trained.network, run_openvino(done.path))]
+    logits = [logits_of(run, test, preprocess) for run in (trained.network, run_openvino(done.path))]
     right = [one.argmax(1) == test.labels.cpu() for one in logits]
     same = logits[0].argmax(1) == logits[1].argmax(1)
     change, low, high = gain(*right)

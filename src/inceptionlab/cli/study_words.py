@@ -13,7 +13,6 @@ from rich.table import Table
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.studies.design import Study, aliases, label
 from inceptionlab.studies.planning import PlannedCell
-from inceptionlab.studies.report import sentence
 from inceptionlab.studies.results import StudyResults
 from inceptionlab.studies.running import Run, runs_of, where_it_stands
 
@@ -28,7 +27,7 @@ def planned(study: Study, cells: list[PlannedCell]) -> str:
 def show(results: StudyResults, out: Path) -> None:
     """Print the verdicts and the place of the report."""
     for comparison in results.comparisons:
-        print(sentence(comparison))
+        print(comparison)
     print(out / "report.html")
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.stores.images import InMemory
 from inceptionlab.errors import MissingExtra
 from inceptionlab.rng import stream
 
@@ -65,7 +66,7 @@ def corrupted(pictures: Pictures, kind: str, severity: int) -> Pictures:
         x = pictures.images[start : start + BATCH].permute(0, 3, 1, 2).float() / 255
         changed = CORRUPTIONS[kind](x, severity, generator).clamp(0, 1)
         parts.append((changed * 255).round().to(torch.uint8).permute(0, 2, 3, 1))
-    return replace(pictures, images=torch.cat(parts))
+    return replace(pictures, images=InMemory(torch.cat(parts)))
 
 
 def _kornia(part: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ def data_report(name: str, found: Findings) -> str:
     ))  # fmt: skip
 
 
-def _pairs(title: str, pairs: list[Pair]) -> _Pairs:
+def _pairs(title: str, pairs: Sequence[Pair]) -> _Pairs:
     return _Pairs(title, len(pairs), [(_figure(a), _figure(b)) for a, b in pairs[:SHOWN]])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inceptionlab.data.dataset import DataSet
-from inceptionlab.data.registry import load_data
+from inceptionlab.data.dataset import DataSet, for_data
+from inceptionlab.data.registry import default_recipe, load_data
 from inceptionlab.nn.building import build
 from inceptionlab.runs.options import Choices
 from inceptionlab.runs.setup import Setup
@@ -35,21 +35,16 @@ def configure(
     return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
 
 
-def default_recipe(data: str) -> str:
-    """The name of the recipe that suits a data set."""
-    known = {"digits": "digits", "mnist": "digits", "fashion_mnist": "clothes", "cifar10": "small", "cifar100": "small"}
-    return known.get(data, "folder")
-
-
 def load_for(model: str | Network, data: str, choices: Choices, data_dir: Path | None = None) -> DataSet:
     """The data by name, photographs at the size that the network takes."""
     return load_data(data, configured(model, input_size=choices.input_size, stem="imagenet").input, data_dir)
 
 
 def fitted_to(model: str | Network, data: DataSet, choices: Choices) -> Network:
-    """The network for the classes, the channels and the size of a data set."""
+    """The network for the classes, the channels, the size and the preprocessing of a data set."""
     size = choices.input_size or data.size
-    return configured(model, len(data.train.classes), data.train.channels, size, choices.aux, choices.stem)
+    spec = configured(model, len(data.train.classes), data.train.channels, size, choices.aux, choices.stem)
+    return for_data(spec, data)
 
 
 def _taking_input_of(weights: str, spec: Network) -> Network:

@@ -85,7 +85,7 @@ class RunFolder:
                 f"{self.path} holds a finished run; give another --seed or --out, or look at it with evaluate"
             )
         if self._has("config.toml"):
-            if self.setup({}) != setup:
+            if self.config() != Config.of(setup) or self._text("spec.json") != _spec_text(setup):
                 raise RunError(
                     f"{self.path} holds a run of another configuration; give another --out, or --resume {self.path}"
                 )
@@ -95,7 +95,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{self.path} cannot be made: {error}") from None
-        storage.write(self.path / "spec.json", dumps(setup.spec) + "\n")
+        storage.write(self.path / "spec.json", _spec_text(setup))
         storage.write(self.path / "config.toml", to_toml(asdict(Config.of(setup))))
 
     def setup(self, blocks: Blocks | None = None) -> Setup:
@@ -215,6 +215,10 @@ class RunFolder:
 
     def _record(self, name: str, kind: type[Any]) -> Any:
         return decode(kind, self._json(name), str(self.path / name), RunError)
+
+
+def _spec_text(setup: Setup) -> str:
+    return dumps(setup.spec) + "\n"
 
 
 def run_folder(run: RunFolder | Path | str) -> RunFolder:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
@@ -15,8 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from inceptionlab import storage
-from inceptionlab.data.batches import to_input
-from inceptionlab.data.decode import decode, fitted
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import ConfigError, DataError, RunError
 from inceptionlab.exporting.choosing import runner
 from inceptionlab.exporting.engines import EngineName, Runner
@@ -24,7 +22,7 @@ from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
-from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,11 @@ class Trained:
     def run(self) -> Runner:
         """Images `b c h w`, normalised, to logits `b classes`."""
         return self.runner or self.network
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How its images are prepared."""
+        return Preprocess(self.network.spec.input)
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +101,11 @@ def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks 
     run = run_folder(source)
     if run.path.is_file():
         return _imported(run.path, device, blocks)
-    setup = run.setup(blocks)
+    return load_trained(run, run.setup(blocks), device)
+
+
+def load_trained(run: RunFolder, setup: Setup, device: str | torch.device = "cpu") -> Trained:
+    """The network of a run whose setup is known."""
     if not run.has_weights:
         raise RunError(f"{run.path} has no trained weights yet; train goes on with --resume {run.path}")
     return Trained(_with_weights(setup.spec, run.weights, device), run.classes(), setup)
@@ -117,7 +124,7 @@ def _imported(path: Path, device: str | torch.device, blocks: Blocks | None) -> 
 
 
 def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> InceptionNetwork:
-    network = build(spec)
+    network = build(spec, init=None)
     try:
         network.load_state_dict(storage.read_tensors(weights, RunError))
     except RuntimeError as error:
@@ -125,24 +132,6 @@ def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> I
             f"{weights} does not fit its network {spec.title}: {str(error).splitlines()[-1].strip()}"
         ) from None
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-
-
-def prepared(
-    file: str | Path | IO[bytes] | Image.Image | np.ndarray, where: str, picture: Input
-) -> Float[Tensor, "1 c h w"]:
-    """An image prepared as the network's spec says: a file, a Pillow image, or pixels `h w c` or `h w` of bytes.
-
-    Raises `DataError`, naming `where`, for what cannot be read.
-    """
-    if isinstance(file, np.ndarray):
-        file = Image.fromarray(file[..., 0] if file.ndim == 3 and file.shape[2] == 1 else file)
-    if isinstance(file, Image.Image):
-        whole = file.convert("RGB" if picture.channels == 3 else "L")
-    else:
-        whole = decode(file, where, picture.channels)
-    pixels = np.array(fitted(whole, (picture.height, picture.width), picture.crop, picture.interpolation))
-    grid = pixels if pixels.ndim == 3 else pixels[..., None]
-    return to_input(torch.from_numpy(grid)[None], picture)
 
 
 def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> tuple[ClassProbability, ...]:
@@ -166,6 +155,6 @@ def predict(source: Source, images: Iterable[str | Path | Image.Image | np.ndarr
     results: list[Prediction] = []
     for number, image in enumerate(given):
         where = str(image) if isinstance(image, str | Path) else f"image {number}"
-        x = prepared(image, where, trained.network.spec.input).to(trained.device)
+        x = trained.preprocess.prepare(image, where).to(trained.device)
         results.append(Prediction(where, likeliest(trained.run(x)[0], trained.classes, top)))
     return results

@@ -16,16 +16,16 @@ from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.report.charts import curves
 from inceptionlab.report.run_page import Facts, RunReport, report_html
 from inceptionlab.runs.fitting import fit, make_fabric
-from inceptionlab.runs.folder import Predictions, RunFolder, Tested, run_folder
+from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
-from inceptionlab.runs.prediction import Trained, load_run
+from inceptionlab.runs.prediction import Trained, load_trained
 from inceptionlab.runs.setup import Setup
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
 
 
 def train(
-    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Listeners | None = None,
+    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Callbacks | None = None,
     data: DataSet | None = None,
 ) -> Score | None:  # fmt: skip
     """Train, or go on training, in a folder; then test once and write the report. None where it was asked to stop.
@@ -38,29 +38,34 @@ def train(
     if fit(setup, run, where, callbacks, loaded).stopped:
         return None
     if os.environ.get("RANK", "0") == "0":  # one process tests, the others wait for what it found
-        test(run, loaded, where.device)
+        _test(run, setup, loaded, where.device)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
     return run.tested().score
 
 
-def test(folder: RunFolder | Path | str, data: DataSet | None = None, device: str = "auto") -> Score:
+def test(
+    folder: RunFolder | Path | str, data: DataSet | None = None, device: str = "auto", blocks: Blocks | None = None
+) -> Score:
     """Read the test set of a run that was fitted, once; write `test.json`, the predictions and the report.
 
-    A run that was tested before gives what it found then. Raises `RunError` where training has not ended.
+    A run that was tested before gives what it found then. `blocks` are the factories of its `Block` nodes. Raises
+    `RunError` where training has not ended.
     """
     run = run_folder(folder)
-    if run.is_tested:
-        return run.tested().score
-    setup, fitted, began = run.setup(), run.fitted(), run.environment()
+    return run.tested().score if run.is_tested else _test(run, run.setup(blocks), data, device)
+
+
+def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Score:
+    fitted, began = run.fitted(), run.environment()
     if fitted is None or began is None:
         raise RunError(f"{run.path} has not trained to its end; go on with --resume {run.path}")
     fabric, precision = make_fabric(device, began.precision)
-    trained = load_run(run, str(fabric.device))
+    trained = load_trained(run, setup, fabric.device)
     loaded = data or load_data(setup.data, setup.spec.input)
     images = loaded.test.limited(setup.limit_test)
     with fabric.autocast():
-        logits = logits_of(trained.network, images.to(fabric.device), setup.spec.input, mirror=setup.recipe.mirror)
+        logits = logits_of(trained.network, images, trained.preprocess, mirror=setup.recipe.mirror)
     result = score(logits, images.labels.cpu())
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.mirror else 1)
     _write_report(run, trained, Predictions(logits, images.labels.cpu()), loaded, tested)

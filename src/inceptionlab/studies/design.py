@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from inceptionlab.data.registry import default_recipe, for_named
 from inceptionlab.decoding import Count, Natural, Share, shown, validate
 from inceptionlab.errors import ConfigError, nearest
-from inceptionlab.runs.configuring import default_recipe
 from inceptionlab.runs.options import Side
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
@@ -115,7 +115,7 @@ class Study:
         """The network of a cell, at the reference's cost where the study asks for that."""
         size = self.classes, self.channels, self.input_size
         own, reference = self._text(cell), self._text(self.reference)
-        return _sized(own, reference if own != reference else "", size, self.equal)
+        return for_named(_sized(own, reference if own != reference else "", size, self.equal), self.data)
 
     def _text(self, cell: Mapping[str, str]) -> str:
         levels = [self.factors[name][level] for name, level in cell.items()]

@@ -21,7 +21,7 @@ from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.place import Place
 from inceptionlab.studies.running import Engine, Outcome, Run, execute, in_turn
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
 Stop = Callable[[], bool]
 
@@ -38,7 +38,7 @@ def engine_at(place: Place, stop: Stop = never, say: Callable[[str], None] = pri
         return on_ray(machine, place.ray_address, place.gpus, stop)
     if place.workers > 1:
         return in_processes(machine, place.workers, stop)
-    return in_turn(machine, Listeners(say=say, stop=stop))
+    return in_turn(machine, Callbacks(say=say, stop=stop))
 
 
 def in_processes(machine: Machine, workers: int, stop: Stop) -> Engine:
@@ -72,7 +72,8 @@ def _outcome(result: Callable[[], Outcome]) -> Outcome:
         return result()
     except BrokenProcessPool:
         raise RunError(
-            "a process of the study was killed, often for want of memory; with fewer --workers it goes on"
+            "a process of the study ended early: its error stands above, or the system lacked memory; the "
+            "study goes on with the same command, and needs less memory with fewer --workers"
         ) from None
 
 
@@ -130,10 +131,10 @@ def _end_with(parent: int) -> None:
 
 def _apart(setup: Setup, folder: str, machine: Machine) -> Outcome:
     """A run in a worker."""
-    return execute(setup, Path(folder), machine, Listeners(say=lambda _: None, stop=_HALT[0].is_set))
+    return execute(setup, Path(folder), machine, Callbacks(say=lambda _: None, stop=_HALT[0].is_set))
 
 
 def _with_one_thread(setup: Setup, folder: str, machine: Machine) -> Outcome:
     """A run as a Ray task."""
     torch.set_num_threads(1)
-    return execute(setup, Path(folder), replace(machine, tensorboard=False), Listeners(say=lambda _: None))
+    return execute(setup, Path(folder), replace(machine, tensorboard=False), Callbacks(say=lambda _: None))

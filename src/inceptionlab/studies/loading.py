@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
 
 from inceptionlab import storage
-from inceptionlab.data.registry import NAMES
-from inceptionlab.data.sources.folder import find_pictures
-from inceptionlab.data.sources.hub import PREFIXES
+from inceptionlab.data.registry import describe
 from inceptionlab.decoding import decode, fit, loads_toml, shown
 from inceptionlab.errors import ConfigError, DataError, InceptionLabError, nearest
 from inceptionlab.runs.folder import to_toml
@@ -18,6 +16,10 @@ from inceptionlab.studies.design import Level, Study, label
 
 LARGEST = 1 << 20
 """Bytes of a study file, which people write."""
+LONGEST = 600
+"""Letters of a reason within a sentence."""
+PHOTOGRAPH = 128
+"""The side of photographs where a study does not say it."""
 
 
 def load_study(path: Path | str, data_dir: Path | None = None) -> Study:
@@ -27,7 +29,7 @@ def load_study(path: Path | str, data_dir: Path | None = None) -> Study:
     """
     study = read_study(path, data_dir)
     try:
-        facts_of(study.data, data_dir)
+        describe(study.data, data_dir)
     except (DataError, OSError) as error:
         raise ConfigError(f"{path}: data = {shown(study.data)}: {_why(error)}") from None
     for cell in study.cells():
@@ -65,8 +67,9 @@ def read_study(path: Path | str, data_dir: Path | None = None) -> Study:
 
 
 def _why(error: Exception) -> str:
-    """An error's sentence, or what the system says of a file without its name, which may be thousands of letters."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """An error's sentence, shortened where it repeats thousands of letters that a file says."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def write_study(study: Study, path: Path) -> None:
@@ -90,46 +93,18 @@ def _text(path: Path) -> str:
         raise ConfigError(f"the study {path} cannot be read: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class DataFacts:
-    """What is known of data before they are read: the side, the channels and the classes of their images, and the
-    number of training images, None where it is not known.
-    """
-
-    size: int
-    channels: int
-    classes: int
-    train: int | None
-
-
-def facts_of(data: str, data_dir: Path | None = None) -> DataFacts:
-    """What is known of a data set. Raises `DataError` where there is none."""
-    if data in NAMES:
-        grey, small = data in ("digits", "mnist", "fashion_mnist"), data in ("mnist", "fashion_mnist")
-        train = {"digits": 1438, "mnist": 60_000, "fashion_mnist": 60_000}.get(data, 50_000)
-        return DataFacts(28 if small else 32, 1 if grey else 3, 100 if "100" in data else 10, train)
-    if data.startswith(PREFIXES):
-        return DataFacts(128, 3, 0, None)
-    folder = next((place for place in (Path(data), (data_dir or Path()) / data) if place.is_dir()), None)
-    if folder is None:
-        raise DataError(f"it is no folder; {nearest(data, NAMES)}")
-    train = folder / "train"
-    classes, files, _ = find_pictures(train if train.is_dir() else folder)
-    return DataFacts(128, 3, len(classes), len(files))
-
-
 def _of_data(values: Mapping[str, Any], data_dir: Path | None) -> dict[str, int]:
     """What the file does not say of its data."""
     if values.keys() >= {"input_size", "channels", "classes"}:
         return {}
     data: str = fit(values["data"], str, "data")
     try:
-        facts = facts_of(data, data_dir)
+        facts = describe(data, data_dir)
     except (DataError, OSError) as error:
         raise ConfigError(f"data = {shown(data)}: {_why(error)}") from None
     if not facts.classes and "classes" not in values:
         raise ConfigError(f"data = {shown(data)} is not read before training; say classes = its number")
-    return {"input_size": facts.size, "channels": facts.channels, "classes": facts.classes}
+    return {"input_size": facts.size or PHOTOGRAPH, "channels": facts.channels, "classes": len(facts.classes)}
 
 
 def _factors(factors: object) -> dict[str, dict[str, Level]]:

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from inceptionlab import rng
 from inceptionlab.analysis.difference import diff
 from inceptionlab.analysis.geometry import measure
+from inceptionlab.data.registry import describe
 from inceptionlab.nn.building import build
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import Study, label
-from inceptionlab.studies.loading import facts_of
 
 LINES = 6
 """Lines of a difference that a planned cell shows."""
@@ -54,7 +54,7 @@ class PlannedCell:
 def plan(study: Study, data_dir: Path | None = None) -> list[PlannedCell]:
     """Every cell of a study with its costs; trains a step of each network to measure it."""
     reference = study.spec(study.reference)
-    images = study.limit_train or facts_of(study.data, data_dir).train or UNKNOWN
+    images = study.limit_train or describe(study.data, data_dir).train or UNKNOWN
     cells: list[PlannedCell] = []
     for cell in study.cells():
         setup = study.setup(cell, study.seeds[0])

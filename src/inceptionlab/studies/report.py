@@ -15,18 +15,15 @@ from markupsafe import Markup
 
 from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
+from inceptionlab.data.registry import default_recipe
 from inceptionlab.report.page import Table, drawing, render
-from inceptionlab.runs.configuring import default_recipe
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
-from inceptionlab.studies.results import CellResult, StudyResults
+from inceptionlab.studies.results import HEADS, StudyResults
 from inceptionlab.studies.running import Run
-from inceptionlab.studies.statistics import Comparison
 from inceptionlab.training.recipe import load_recipe
 
-HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "kB per image", "ms per step", "s", "Pareto")
-_ENDINGS = {"better": "gains", "worse": "loses"}
 _LATEX = str.maketrans({
     **{letter: f"\\{letter}" for letter in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -65,19 +62,6 @@ class _Page:
     curves: Markup
     changes: list[_Change]
     runs: list[_RunRow]
-
-
-def sentence(c: Comparison) -> str:
-    """A comparison in words, in points of accuracy."""
-    change = f"{100 * c.difference:+.2f} points (95 % interval {100 * c.low:+.2f} to {100 * c.high:+.2f})"
-    pairs = f"{c.n} pairs" if c.unit == "pairs" else f"two single runs on {c.n:,} images"
-    what = f"{c.factor}: {c.b} against {c.a}"
-    if c.interaction:
-        first, second = c.interaction
-        what = f"{second} with {first}={c.b} against with {first}={c.a}"
-    unit = "pairs" if c.unit == "pairs" else "images"
-    more = f"; about {c.more} more {unit} would settle it" if c.more else ""
-    return f"{what}: {_ENDINGS.get(c.verdict, c.verdict)}, {change}, {pairs}, p {c.p_corrected:.3g} after Holm{more}"
 
 
 def write_report(results: StudyResults, out: Path) -> list[Path]:
@@ -124,35 +108,11 @@ def report_html(results: StudyResults) -> str:
         title=study.name,
         about=f"{study.model} on {study.data}, seeds {seeds}; {len(results.runs)} runs, {failed} failed, {missing} not "
               "run yet",
-        claim=study.claim, verdict=results.verdict, verdicts=[sentence(c) for c in results.comparisons],
+        claim=study.claim, verdict=results.verdict, verdicts=[str(c) for c in results.comparisons],
         effects=drawing(effects_svg(results.comparisons) if results.comparisons else ""),
-        interactions=drawing(interactions_svg(results)), costs=drawing(costs_svg(results)), cells=_table(results),
+        interactions=drawing(interactions_svg(results)), costs=drawing(costs_svg(results)), cells=results.table,
         curves=drawing(curves_svg(results)), changes=_changes(results), runs=[_run_row(run) for run in results.runs],
     ))  # fmt: skip
-
-
-def results_html(results: StudyResults) -> str:
-    """The verdicts and the table of cells, to stand in a page of another's."""
-    return render("verdicts.html", _Verdicts([sentence(c) for c in results.comparisons], _table(results)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdicts:
-    verdicts: list[str]
-    cells: Table
-
-
-def _row(row: CellResult) -> tuple[str, ...]:
-    return (
-        row.cell, str(row.n), f"{100 * row.top1:.2f}", f"{100 * row.low:.2f} to {100 * row.high:.2f}",
-        f"{row.params:,}", f"{row.macs / 1e6:.1f}", f"{row.memory / 1e3:.0f}", f"{row.step_ms:.1f}",
-        f"{row.seconds:.0f}", "yes" if row.pareto else "",
-    )  # fmt: skip
-
-
-def _table(results: StudyResults) -> Table:
-    rows = [(str(number), *_row(row)) for number, row in enumerate(results.cells, 1)]
-    return Table(("", *HEADS), rows, (0, 1))
 
 
 def _changes(results: StudyResults) -> list[_Change]:
@@ -200,9 +160,9 @@ def flat(table: Mapping[str, Any]) -> dict[str, Any]:
 def report_markdown(results: StudyResults) -> str:
     """The verdicts and the table of cells."""
     claim = [f"Claim: {results.study.claim} {results.verdict}".rstrip(), ""] if results.study.claim else []
-    lines = [f"# {results.study.name}", "", *claim, *(f"- {sentence(c)}" for c in results.comparisons), ""]
+    lines = [f"# {results.study.name}", "", *claim, *(f"- {c}" for c in results.comparisons), ""]
     lines += ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
-    lines += ["| " + " | ".join(value.replace("|", r"\|") for value in _row(row)) + " |" for row in results.cells]
+    lines += ["| " + " | ".join(value.replace("|", r"\|") for value in row.shown) + " |" for row in results.cells]
     return "\n".join(lines) + "\n"
 
 
@@ -220,6 +180,8 @@ def runs_csv(results: StudyResults) -> str:
 
 def table_latex(results: StudyResults) -> str:
     """The table of cells for a paper."""
-    rows = [" & ".join(value.translate(_LATEX) for value in row) for row in (HEADS, *map(_row, results.cells))]
+    rows = [
+        " & ".join(value.translate(_LATEX) for value in row) for row in (HEADS, *(row.shown for row in results.cells))
+    ]
     body = " \\\\\n".join(rows)
     return f"\\begin{{tabular}}{{l{'r' * (len(HEADS) - 1)}}}\n{body} \\\\\n\\end{{tabular}}\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
+from inceptionlab.report.page import Table, render
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.studies.design import Study, label
 from inceptionlab.studies.running import Run, costs_of, require, runs_of
@@ -16,6 +17,8 @@ from inceptionlab.studies.statistics import Comparison, bootstrap_mean, compare,
 from inceptionlab.training.records import Epoch
 
 METRIC = "top1"
+HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "kB per image", "ms per step", "s", "Pareto")
+"""What `CellResult.shown` gives."""
 Cell = Mapping[str, str]
 Verdict = Literal["", "confirmed", "refuted", "undecided"]
 
@@ -39,6 +42,15 @@ class CellResult:
     memory: int
     curve: tuple[float, ...]
     pareto: bool = False
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The row of a table under `HEADS`."""
+        return (
+            self.cell, str(self.n), f"{100 * self.top1:.2f}", f"{100 * self.low:.2f} to {100 * self.high:.2f}",
+            f"{self.params:,}", f"{self.macs / 1e6:.1f}", f"{self.memory / 1e3:.0f}", f"{self.step_ms:.1f}",
+            f"{self.seconds:.0f}", "yes" if self.pareto else "",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +78,15 @@ class StudyResults:
             return "refuted"
         return "confirmed" if all(verdict == wanted for verdict, wanted in verdicts) else "undecided"
 
+    @property
+    def table(self) -> Table:
+        """The cells, numbered as in the charts."""
+        rows = [(str(number), *row.shown) for number, row in enumerate(self.cells, 1)]
+        return Table(("", *HEADS), rows, (0, 1))
+
     def _repr_html_(self) -> str:
         """The verdicts and the table of cells, which Jupyter shows."""
-        from inceptionlab.studies.report import results_html
-
-        return results_html(self)
+        return render("verdicts.html", self)
 
 
 def gather(study: Study, out: Path) -> StudyResults:

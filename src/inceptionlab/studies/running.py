@@ -23,7 +23,7 @@ from inceptionlab.runs.setup import Setup
 from inceptionlab.runs.testing import train
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.design import Study, label
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ def _look(cell: dict[str, str], seed: int, study: Study, out: Path) -> Run:
     return replace(run, score=found.tested().score) if found.is_tested else replace(run, error=found.failure())
 
 
-def in_turn(machine: Machine, listeners: Listeners) -> Engine:
+def in_turn(machine: Machine, callbacks: Callbacks) -> Engine:
     """One run after the other, in this process."""
 
     def run(runs: Sequence[Run]) -> Iterator[tuple[Run, Outcome]]:
         for one in runs:
-            outcome = execute(one.setup, one.folder, machine, listeners)
+            outcome = execute(one.setup, one.folder, machine, callbacks)
             yield one, outcome
             if outcome.stopped:
                 return
@@ -88,12 +88,12 @@ def in_turn(machine: Machine, listeners: Listeners) -> Engine:
     return run
 
 
-def execute(setup: Setup, folder: Path, machine: Machine, listeners: Listeners) -> Outcome:
+def execute(setup: Setup, folder: Path, machine: Machine, callbacks: Callbacks) -> Outcome:
     """Train a run and say what came of it; a run that fails leaves its reason in its folder."""
     run = RunFolder(folder)
     run.forget_failure()
     try:
-        score = train(setup, run, machine, listeners)
+        score = train(setup, run, machine, callbacks)
     except (InceptionLabError, RuntimeError, MemoryError, OSError) as error:
         reason = str(error) or repr(error)
         run.write_failure(reason)

@@ -43,6 +43,19 @@ class Comparison:
     unit: Literal["pairs", "pictures"] = "pairs"
     interaction: tuple[str, str] | None = None
 
+    def __str__(self) -> str:
+        change = f"{100 * self.difference:+.2f} points"
+        interval = f"(95 % interval {100 * self.low:+.2f} to {100 * self.high:+.2f})"
+        images = self.unit == "pictures"
+        pairs = f"two single runs on {self.n:,} images" if images else f"{self.n} pairs"
+        what = f"{self.factor}: {self.b} against {self.a}"
+        if self.interaction:
+            first, second = self.interaction
+            what = f"{second} with {first}={self.b} against with {first}={self.a}"
+        ending = {"better": "gains", "worse": "loses"}.get(self.verdict, self.verdict)
+        more = f"; about {self.more} more {'images' if images else 'pairs'} would settle it" if self.more else ""
+        return f"{what}: {ending}, {change} {interval}, {pairs}, p {self.p_corrected:.3g} after Holm{more}"
+
 
 def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
     """(mean, low, high): the mean and its 95 % interval by the percentile bootstrap; nan for a single value."""

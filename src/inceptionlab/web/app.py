@@ -26,7 +26,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inceptionlab.errors import DataError
-from inceptionlab.runs.prediction import Trained, likeliest, prepared
+from inceptionlab.runs.prediction import Trained, likeliest
 from inceptionlab.web.batching import Batcher, BusyError
 
 PAGE = Path(__file__).with_name("page.html")
@@ -75,7 +75,7 @@ def described(trained: Trained, engine: str) -> dict[str, Any]:
 async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Response:
     top, body, began = _top(request), await _body(request), time.perf_counter()
     try:
-        x = await asyncio.to_thread(prepared, io.BytesIO(body), "the picture", trained.network.spec.input)
+        x = await asyncio.to_thread(trained.preprocess.prepare, io.BytesIO(body), "the picture")
         logits = await batcher.logits(x.to(next(trained.network.parameters()).device))
     except DataError as error:
         raise HTTPException(400, str(error)) from None
