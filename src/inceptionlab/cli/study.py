@@ -11,43 +11,26 @@ from cyclopts import Parameter
 
 from inceptionlab.studies.place import Place
 
+File = Annotated[Path, Parameter(help="A study in TOML.")]
+Out = Annotated[Path, Parameter(help="The folder of the study's runs and its report.")]
+DataDir = Annotated[Path | None, Parameter(help="Folder in which named data sets are looked for.")]
+Json = Annotated[bool, Parameter(name="--json", help="Print an array of objects, one per cell.")]
 
-def plan(
-    study: Path, *, data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False
-) -> None:
-    """Show the runs of a study, how their networks differ, and about how long they take.
 
-    Parameters
-    ----------
-    study
-        A study in TOML.
-    data_dir
-        Folder in which named data sets are looked for.
-    json_
-        Print an array of objects, one per cell.
-    """
+def plan(study: File, *, data_dir: DataDir = None, json_: Json = False) -> None:
+    """Show the runs of a study, how their networks differ, and about how long they take."""
     from inceptionlab.cli.study_words import planned
     from inceptionlab.studies.loading import load_study
     from inceptionlab.studies.planning import plan
 
     loaded = load_study(study, data_dir)
     cells = plan(loaded, data_dir)
-    print(json.dumps([asdict(cell) for cell in cells], indent=1, ensure_ascii=False) if json_ else
-          planned(loaded, cells))  # fmt: skip
+    records = [asdict(cell) for cell in cells]
+    print(json.dumps(records, indent=1, ensure_ascii=False) if json_ else planned(loaded, cells))
 
 
-def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name="*")] = None) -> None:
-    """Train what a study still misses, then write its report. Stopped or killed, it goes on where it was.
-
-    Parameters
-    ----------
-    study
-        A study in TOML.
-    out
-        The folder of its runs and its report.
-    place
-        Where the runs are computed.
-    """
+def run(study: File, *, out: Out, place: Annotated[Place | None, Parameter(name="*")] = None) -> None:
+    """Train what a study still misses, then write its report. Stopped or killed, it goes on where it was."""
     from inceptionlab.cli.stopping import StopSignal
     from inceptionlab.cli.study_words import live, show
     from inceptionlab.studies.engines import engine_at
@@ -63,14 +46,8 @@ def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name
     show(results, out)
 
 
-def report(out: Path) -> None:
-    """Write the report of a study from the runs that are finished.
-
-    Parameters
-    ----------
-    out
-        The folder of a study.
-    """
+def report(out: Out) -> None:
+    """Write the report of a study from the runs that are finished."""
     from inceptionlab.cli.study_words import show
     from inceptionlab.studies.study import report
 
