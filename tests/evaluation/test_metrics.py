@@ -1,3 +1,4 @@
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -106,3 +107,16 @@ def test_epochs_are_whole_numbers():
 
 def test_a_score_is_a_table_in_jupyter():
     assert "<td>50.00%</td>" in score(LOGITS, LABELS)._repr_html_()
+
+
+def test_without_kornia_it_is_said(monkeypatch):
+    from inceptionlab import MissingExtra
+    from inceptionlab.data.registry import load_data
+    from inceptionlab.evaluation.corruptions import corrupted
+
+    for part in ("filters", "enhance"):
+        monkeypatch.setitem(sys.modules, f"kornia.{part}", None)
+    images = load_data("digits").test.limited(8)
+    assert len(corrupted(images, "noise", 1)) == 8
+    with pytest.raises(MissingExtra, match=r"kornia is not installed: pip install 'inceptionlab\[augment\]'"):
+        corrupted(images, "blur", 1)

@@ -1,10 +1,13 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from inceptionlab import ConfigError, RunError, build, get_spec
 from inceptionlab.cli import main
@@ -206,3 +209,45 @@ def test_what_training_keeps_is_counted():
                    Seq(pool=Pool("avg", to=1), fc=Linear()), Input(3, 8, 8), classes=2)  # fmt: skip
     # the picture, which the convolution reads, and the averages, which the classifier reads; a mean needs no value
     assert kept_bytes(spec) == 4 * (3 * 8 * 8 + 4)
+
+
+def test_a_report_needs_no_data(tmp_path, capsys):
+    """The set lay in a folder that only the run was told of, and is gone when its report is written again."""
+    rng = np.random.default_rng(0)
+    for label, low in (("ant", 0), ("bee", 120)):
+        for split in ("train", "test"):
+            (tmp_path / "sets" / "insects" / split / label).mkdir(parents=True)
+            for i in range(12):
+                pixels = rng.integers(low, low + 120, (16, 16, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "sets" / "insects" / split / label / f"{i}.png")
+    (tmp_path / "s.toml").write_text(
+        'model = "small_fast | widen(0.25)"\ndata = "insects"\ninput_size = 32\nseeds = [0]\n'
+        '[settings]\nepochs = 1\nbatch_size = 8\n[factors.step]\noff = ""\n"<b>$x" = "residual(1.0)"\n'
+    )
+    out = tmp_path / "out"
+    main(["study", "run", str(tmp_path / "s.toml"), "--out", str(out), "--device", "cpu", "--data-dir",
+          str(tmp_path / "sets")])  # fmt: skip
+    written = (out / "results.json").read_text()
+    shutil.rmtree(tmp_path / "sets")
+    main(["study", "report", str(out)])
+    assert (out / "results.json").read_text() == written
+    assert json.loads(written)["comparisons"][0]["n"] == 24
+    page = (out / "report.html").read_text()
+    assert "&lt;b&gt;$x" in page
+    assert "<b>$x" not in page
+
+
+def test_a_stopped_study_is_a_result_and_goes_on(file, tmp_path):
+    file.write_text(STUDY.split("[factors.smoothing]")[0])
+    steps = iter(range(1, 1000))
+    stopping = in_turn(Machine("cpu"), Callbacks(say=lambda _: None, stop=lambda: next(steps) == 6))
+    results = run_study(file, tmp_path / "out", stopping, say=lambda _: None)
+    assert not results.complete
+    assert not (tmp_path / "out" / "report.html").exists()
+    assert results.comparisons == []
+    results = run_study(file, tmp_path / "out", HERE, say=lambda _: None)
+    assert results.complete
+    assert len(results.comparisons) == 1
+    table = results._repr_html_()
+    assert "residual: on against off" in table
+    assert table.count("<tr>") == 1 + len(results.cells)
