@@ -32,8 +32,8 @@ def file(tmp_path):
 WRONG = {
     "factors = 5": (STUDY.partition("[factors")[0].replace("[settings]\nepochs = 2", "factors = 5"), "give a table of"),
     "a factor = 5": (STUDY.replace("[factors.r", "[factors]\nother = 5\n[factors.r"), "a table of levels"),
-    "a level = 5": (STUDY.replace('off = ""', "off = 5"), "write rules as text, or a table"),
-    "a level of lists": (STUDY.replace('off = ""', "off = [1]"), "write rules as text, or a table"),
+    "a level = 5": (STUDY.replace('off = ""', "off = 5"), "table of rules and settings, or write rules as text"),
+    "a level of lists": (STUDY.replace('off = ""', "off = [1]"), "or write rules as text"),
     "rules = 5": (STUDY.replace('off = ""', "off = { rules = 5 }"), "rules = 5: give text"),
     "an unknown field of a level": (STUDY.replace('off = ""', "off = { rule = '' }"), "did you mean 'rules'"),
     "a list in the settings": (STUDY.replace("epochs = 2", "epochs = [2]"), r"epochs = \[2\]: give a number"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any, cast
 
@@ -32,10 +32,6 @@ class Score:
             f"test accuracy {self.top1:.2%} (95 % interval {self.top1_low:.2%} to {self.top1_high:.2%}, "
             f"{self.n:,} images)   top-5 {self.top5:.2%}   calibration error {self.ece:.2%}"
         )
-
-    def as_record(self) -> dict[str, Any]:
-        """The fields by name."""
-        return asdict(self)
 
     def _repr_html_(self) -> str:
         """The table that Jupyter shows."""
@@ -106,6 +102,7 @@ def per_class(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], classes
     """A row per class; a class without images, or never predicted, has zeros."""
     from sklearn import metrics
 
+    # scikit-learn has no types
     numbers: Any = cast(Any, metrics).precision_recall_fscore_support(
         labels.numpy(), logits.argmax(1).numpy(), labels=range(len(classes)), zero_division=0.0
     )

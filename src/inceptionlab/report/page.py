@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
-from markupsafe import Markup
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -30,15 +29,8 @@ class Table:
 
 
 def render(template: str, page: Any) -> str:
-    """A page: the template sees the dataclass `page` under that name. What is not `Markup` is escaped."""
+    """A page: the template sees the dataclass `page` under that name. All but charts is escaped."""
     return _environment().get_template(template).render(page=page)
-
-
-def style() -> str:
-    """The style sheet of all pages."""
-    environment = _environment()
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, "style.css")[0]
 
 
 @cache
@@ -49,11 +41,6 @@ def _environment() -> Environment:
         loader=PackageLoader("inceptionlab.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-
-
-def drawing(svg: str) -> Markup:
-    """An SVG of ours, which is not escaped; its own texts are."""
-    return Markup(svg)
 
 
 def png(pixels: UInt8[np.ndarray, "h w c"]) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float
-from markupsafe import Markup
 from torch import Tensor
 
 from inceptionlab.analysis.drawing import draw
@@ -17,7 +16,7 @@ from inceptionlab.analysis.words import describe
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.evaluation.metrics import Score, calibration, confusion, per_class, worst_mistakes
 from inceptionlab.report import charts
-from inceptionlab.report.page import Table, drawing, png, render
+from inceptionlab.report.page import Table, png, render
 from inceptionlab.spec.network import Network
 
 curves_svg = charts.curves
@@ -63,13 +62,13 @@ class _Page:
     interval: str
     selected_by: str
     cards: list[tuple[str, str]]
-    curves: Markup
+    curves: str
     classes: Table
-    confusion: Markup
-    calibration: Markup
+    confusion: str
+    calibration: str
     mistakes: list[_Mistake]
     nodes: Table
-    diagram: Markup
+    diagram: str
     facts: Table
     details: list[tuple[str, str]]
 
@@ -83,11 +82,11 @@ def report_html(report: RunReport) -> str:
         title=f"{report.spec.title} on {facts.config['data']}",
         accuracy=f"{score.top1:.2%}", interval=f"{score.top1_low:.2%} to {score.top1_high:.2%}",
         selected_by=facts.selected_by, cards=_cards(report, measured),
-        curves=drawing(charts.curves(report.metrics) if report.metrics else ""),
+        curves=charts.curves(report.metrics) if report.metrics else "",
         classes=_classes(report),
-        confusion=drawing(charts.confusion_matrix(confusion(report.logits, labels), classes)),
-        calibration=drawing(charts.reliability(calibration(report.logits.softmax(1), labels))),
-        mistakes=_mistakes(report), nodes=_nodes(measured), diagram=drawing(draw(report.spec, depth=2)),
+        confusion=charts.confusion_matrix(confusion(report.logits, labels), classes),
+        calibration=charts.reliability(calibration(report.logits.softmax(1), labels)),
+        mistakes=_mistakes(report), nodes=_nodes(measured), diagram=draw(report.spec, depth=2),
         facts=Table((), [("run", facts.run), ("data", facts.data), ("selected by", facts.selected_by)], (0, 1)),
         details=[("config", _json(facts.config)), ("environment", _json(facts.environment))],
     ))  # fmt: skip

@@ -107,40 +107,40 @@ def _of_data(values: Mapping[str, Any], data_dir: Path | None) -> dict[str, int]
     return {"input_size": facts.size or PHOTOGRAPH, "channels": facts.channels, "classes": len(facts.classes)}
 
 
+def _table(value: object, where: str, what: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} = {shown(value)}: give a table of {what}")
+    return cast(Mapping[str, object], value)  # names in TOML are text
+
+
 def _factors(factors: object) -> dict[str, dict[str, Level]]:
-    if not isinstance(factors, Mapping):
-        raise ConfigError(f"factors = {shown(factors)}: give a table of factors, each a table of levels")
-    return {name: _levels(name, levels) for name, levels in cast(Mapping[str, object], factors).items()}
+    found = _table(factors, "factors", "factors, each a table of levels")
+    return {name: _levels(name, levels) for name, levels in found.items()}
 
 
 def _levels(factor: str, levels: object) -> dict[str, Level]:
-    if not isinstance(levels, Mapping):
-        raise ConfigError(f"factors.{factor} = {shown(levels)}: give a table of levels, the first being the reference")
-    return {name: _level(f"{factor}.{name}", level) for name, level in cast(Mapping[str, object], levels).items()}
+    found = _table(levels, f"factors.{factor}", "levels, the first being the reference")
+    return {name: _level(f"factors.{factor}.{name}", level) for name, level in found.items()}
 
 
 def _level(where: str, level: object) -> Level:
     if isinstance(level, str):
         return Level(level)
-    if not isinstance(level, Mapping):
-        raise ConfigError(f"factors.{where} = {shown(level)}: write rules as text, or a table of rules and settings")
-    table = dict(cast(Mapping[str, object], level))
-    return decode(Level, {**table, "settings": _texts(where, table.get("settings", {}))}, f"factors.{where}")
+    table = _table(level, where, "rules and settings, or write rules as text")
+    return decode(Level, {**table, "settings": _texts(where, table.get("settings", {}))}, where)
 
 
 def _texts(where: str, settings: object) -> dict[str, str]:
     """Fields of a recipe with values as the command line writes them; those of a table within are dotted."""
-    if not isinstance(settings, Mapping):
-        raise ConfigError(f"{where} = {shown(settings)}: give a table of fields of the recipe")
     found: dict[str, str] = {}
-    for name, value in cast(Mapping[str, object], settings).items():
-        if isinstance(value, Mapping):
-            inner = _texts(f"{where}: {name}", cast(object, value))
-            found |= {f"{name}.{key}": text for key, text in inner.items()}
-        elif isinstance(value, bool):
+    for name, value in _table(settings, where, "fields of the recipe").items():
+        if isinstance(value, bool):
             found[name] = str(value).lower()
         elif isinstance(value, str | int | float):
             found[name] = str(value)
+        elif isinstance(value, dict):
+            inner = _texts(f"{where}.{name}", cast(object, value))
+            found |= {f"{name}.{key}": text for key, text in inner.items()}
         else:
             raise ConfigError(f"{where}: {name} = {shown(value)}: give a number, a text, true or false")
     return found

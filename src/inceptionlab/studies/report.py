@@ -11,12 +11,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, cast
 
-from markupsafe import Markup
-
 from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
 from inceptionlab.data.registry import default_recipe
-from inceptionlab.report.page import Table, drawing, render
+from inceptionlab.report.page import Table, render
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
@@ -34,7 +32,7 @@ _LATEX = str.maketrans({
 class _Change:
     cell: str
     spec: str
-    drawing: Markup
+    drawing: str
     lines: str
 
 
@@ -55,11 +53,11 @@ class _Page:
     claim: str
     verdict: str
     verdicts: list[str]
-    effects: Markup
-    interactions: Markup
-    costs: Markup
+    effects: str
+    interactions: str
+    costs: str
     cells: Table
-    curves: Markup
+    curves: str
     changes: list[_Change]
     runs: list[_RunRow]
 
@@ -109,9 +107,9 @@ def report_html(results: StudyResults) -> str:
         about=f"{study.model} on {study.data}, seeds {seeds}; {len(results.runs)} runs, {failed} failed, {missing} not "
               "run yet",
         claim=study.claim, verdict=results.verdict, verdicts=[str(c) for c in results.comparisons],
-        effects=drawing(effects_svg(results.comparisons) if results.comparisons else ""),
-        interactions=drawing(interactions_svg(results)), costs=drawing(costs_svg(results)), cells=results.table,
-        curves=drawing(curves_svg(results)), changes=_changes(results), runs=[_run_row(run) for run in results.runs],
+        effects=effects_svg(results.comparisons) if results.comparisons else "",
+        interactions=interactions_svg(results), costs=costs_svg(results), cells=results.table,
+        curves=curves_svg(results), changes=_changes(results), runs=[_run_row(run) for run in results.runs],
     ))  # fmt: skip
 
 
@@ -122,7 +120,7 @@ def _changes(results: StudyResults) -> list[_Change]:
     for cell in study.cells()[1:]:
         spec = study.spec(cell)
         lines = "\n".join(diff(reference, spec))
-        found.append(_Change(label(cell), spec.title, drawing(changed_block(reference, spec)), lines))
+        found.append(_Change(label(cell), spec.title, changed_block(reference, spec), lines))
     return found
 
 

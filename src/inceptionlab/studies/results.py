@@ -46,8 +46,9 @@ class CellResult:
     @property
     def shown(self) -> tuple[str, ...]:
         """The row of a table under `HEADS`."""
+        interval = f"{100 * self.low:.2f} to {100 * self.high:.2f}" if self.n > 1 else "one run"
         return (
-            self.cell, str(self.n), f"{100 * self.top1:.2f}", f"{100 * self.low:.2f} to {100 * self.high:.2f}",
+            self.cell, str(self.n), f"{100 * self.top1:.2f}", interval,
             f"{self.params:,}", f"{self.macs / 1e6:.1f}", f"{self.memory / 1e3:.0f}", f"{self.step_ms:.1f}",
             f"{self.seconds:.0f}", "yes" if self.pareto else "",
         )  # fmt: skip
@@ -82,7 +83,7 @@ class StudyResults:
     def table(self) -> Table:
         """The cells, numbered as in the charts."""
         rows = [(str(number), *row.shown) for number, row in enumerate(self.cells, 1)]
-        return Table(("", *HEADS), rows, (0, 1))
+        return Table(("", *HEADS), rows, (1,))
 
     def _repr_html_(self) -> str:
         """The verdicts and the table of cells, which Jupyter shows."""

@@ -8,9 +8,11 @@ from math import sqrt
 from typing import Any, Literal, cast
 
 import numpy as np
-from scipy import stats
+from scipy import stats as untyped
 
 Verdict = Literal["better", "worse", "no difference worth having", "undecided"]
+stats = cast(Any, untyped)
+"""scipy's types do not say what its tests give."""
 LEVEL = 0.05
 RESAMPLES = 10_000
 
@@ -62,7 +64,7 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float
     array = np.asarray(values, float)
     if len(array) < 2:
         return float(array.mean()), float("nan"), float("nan")
-    found: Any = cast(Any, stats).bootstrap(
+    found: Any = stats.bootstrap(
         (array,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
     )
     return float(array.mean()), float(found.confidence_interval.low), float(found.confidence_interval.high)
@@ -87,8 +89,8 @@ def compare(
     else:
         half = float(stats.t.ppf(1 - LEVEL / 2, n - 1)) * spread / sqrt(n)
         low, high = mean - half, mean + half
-        p = float(cast(Any, stats.ttest_1samp(differences, 0.0)).pvalue)
-        rank = float(cast(Any, stats.wilcoxon(differences)).pvalue) if differences.any() else 1.0
+        p = float(stats.ttest_1samp(differences, 0.0).pvalue)
+        rank = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
         effect = mean / spread
     plain = Comparison(factor, a, b, metric, n, mean, low, high, p, p, rank, effect, "undecided")
     return _judged(plain, worth, spread)
@@ -152,7 +154,7 @@ def mcnemar(first_right: Sequence[bool], second_right: Sequence[bool]) -> tuple[
     """(only the first right, only the second right, exact two-sided p) of two classifiers on the same images."""
     first, second = np.asarray(first_right, bool), np.asarray(second_right, bool)
     b, c = int((first & ~second).sum()), int((second & ~first).sum())
-    p = 1.0 if b + c == 0 else float(cast(Any, stats.binomtest(b, b + c)).pvalue)
+    p = 1.0 if b + c == 0 else float(stats.binomtest(b, b + c).pvalue)
     return b, c, p
 
 
