@@ -220,10 +220,8 @@ class Trainer:
     def _validated(self, average: dict[str, Tensor] | None, part: Pictures, count: int) -> tuple[float, float]:
         """(accuracy, loss) on the validation images, of which each process looks at the first `count` of its part."""
         with evaluated(self.network, average), self.fabric.autocast():
-            logits = logits_of(self.network, part, Preprocess(self.network.spec.input), mirror=self.recipe.mirror)[
-                :count
-            ]
-        labels = part.labels[:count].cpu()
+            every = logits_of(self.network, part, Preprocess(self.network.spec.input), mirror=self.recipe.mirror)
+        logits, labels = every[:count], part.labels[:count].cpu()
         right = (logits.argmax(1) == labels).sum()
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")
         found = torch.stack([right, loss, torch.tensor(count)]).to(self.fabric.device)
