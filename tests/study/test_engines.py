@@ -111,7 +111,7 @@ import ray
 from ray.cluster_utils import Cluster
 from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.engines import on_ray
-from inceptionlab.studies.study import run_study
+from inceptionlab.studies.study import study as run_study
 from inceptionlab.runs.options import Machine
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})

@@ -16,7 +16,7 @@ from inceptionlab.runs.options import Machine
 from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.results import gather
 from inceptionlab.studies.running import in_turn, runs_of
-from inceptionlab.studies.study import run_study
+from inceptionlab.studies.study import study as run_study
 from inceptionlab.training.callbacks import Callbacks
 
 HERE = in_turn(Machine("cpu"), Callbacks(say=lambda _: None))
@@ -109,7 +109,7 @@ import sys
 from pathlib import Path
 from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.running import in_turn
-from inceptionlab.studies.study import run_study
+from inceptionlab.studies.study import study as run_study
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.runs.options import Machine
 say = lambda text: print(text, flush=True)

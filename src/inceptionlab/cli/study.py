@@ -35,7 +35,7 @@ def run(study: File, *, out: Out, place: Annotated[Place | None, Parameter(name=
     from inceptionlab.cli.study_words import live, show
     from inceptionlab.studies.engines import engine_at
     from inceptionlab.studies.loading import load_study
-    from inceptionlab.studies.study import run_study
+    from inceptionlab.studies.study import study as run_study
 
     where = place or Place()
     loaded = load_study(study, where.data_dir)

@@ -1,4 +1,4 @@
-"""The whole of a study: `run_study` trains what is missing and reports, `report` reports what is there."""
+"""The whole of a study: `study` trains what is missing and reports, `report` reports what is there."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from inceptionlab.studies.running import Engine, run_missing, runs_of
 FILE = "study.toml"
 
 
-def run_study(
-    study: Study | Path | str, out: Path | str, engine: Engine | None = None, say: Callable[[str], None] = print
+def study(
+    design: Study | Path | str, out: Path | str, engine: Engine | None = None, say: Callable[[str], None] = print
 ) -> StudyResults:
-    """Train what a study still misses in the folder `out`, then write its report there.
+    """Train what a study (a value, or a TOML file) still misses in the folder `out`, then write its report there.
 
     `engine` computes the runs (`engine_at(Place(...))`; default: one after the other in this process). Stopped or
     killed, the next call goes on where it was; the results of a study that was stopped are not `complete`, and there is
     no report of it yet. Raises `ConfigError` for a study that means nothing, and `RunError` where every run failed.
     """
-    loaded, folder = study if isinstance(study, Study) else load_study(study), Path(out).resolve()
+    loaded, folder = design if isinstance(design, Study) else load_study(design), Path(out).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     write_study(loaded, folder / FILE)
     if not run_missing(loaded, folder, engine or engine_at(Place(), say=say), say):
