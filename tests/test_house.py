@@ -17,7 +17,7 @@ ORDER = {
     "decoding": [],
     "rng": [],
     "storage": [],
-    "spec": ["leaves", "nodes", "network", "tree", "codec"],
+    "spec": ["values", "leaves", "nodes", "network", "tree", "codec"],
     "analysis": ["costs", "receptive", "geometry", "words", "tables", "difference", "formulas", "drawing"],
     "rules": ["rule", "blocks", "convolutions", "networks", "strides", "written"],
     "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2",

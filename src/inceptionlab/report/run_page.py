@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from inceptionlab.analysis.drawing import draw
-from inceptionlab.analysis.geometry import measure, text
+from inceptionlab.analysis.geometry import format_shape, measure
 from inceptionlab.analysis.words import describe
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.evaluation.metrics import Score, calibration, confusion, per_class, worst_mistakes
@@ -148,7 +148,7 @@ def png(pixels: np.ndarray) -> str:
 
 def _network(results: Results) -> str:
     rows = "".join(
-        f"<tr><td>{escape(row.path)}</td><td>{escape(describe(row.node))}</td><td>{text(row.output)}</td>"
+        f"<tr><td>{escape(row.path)}</td><td>{escape(describe(row.node))}</td><td>{format_shape(row.output)}</td>"
         f"<td>{row.params:,}</td><td>{row.macs:,}</td></tr>"
         for row in measure(results.spec).children
     )

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inceptionlab.errors import RunError
 from inceptionlab import storage
+from inceptionlab.errors import RunError
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

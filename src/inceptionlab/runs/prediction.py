@@ -12,16 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab import storage
 from inceptionlab.data.batches import to_input
 from inceptionlab.data.decode import decode, fitted
 from inceptionlab.errors import RunError
-from inceptionlab.spec.network import Input, Network
 from inceptionlab.exporting.choosing import runner
 from inceptionlab.exporting.engines import EngineName, Runner
-from inceptionlab.spec.codec import from_json
-from inceptionlab import storage
+from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.run import Setup, read_setup
+from inceptionlab.spec.codec import from_json
+from inceptionlab.spec.network import Input, Network
 
 
 @dataclass(frozen=True, slots=True)

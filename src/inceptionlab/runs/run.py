@@ -15,26 +15,26 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab import storage
+from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.split import stratified
-from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.errors import RunError
-from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.evaluation.metrics import Score, score
-from inceptionlab.report.run_page import Results, curves_svg, report_html
+from inceptionlab.evaluation.predictions import logits_of
+from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.nn.initialise import initialise
-from inceptionlab.training.allocation import freed_at_once, pages_kept
-from inceptionlab.spec.network import Network
-from inceptionlab.spec.codec import digest, dumps, loads
-from inceptionlab import storage
-from inceptionlab.training import state as state_files
+from inceptionlab.report.run_page import Results, curves_svg, report_html
 from inceptionlab.runs.environment import environment
 from inceptionlab.runs.log import MetricsLog, read_metrics
+from inceptionlab.spec.codec import digest, dumps, loads
+from inceptionlab.spec.network import Network
+from inceptionlab.training import state as state_files
+from inceptionlab.training.allocation import freed_at_once, pages_kept
 from inceptionlab.training.loop import Listeners, Trainer
+from inceptionlab.training.placement import strategy
 from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.recipe import Recipe, as_table, recipe_from
-from inceptionlab.training.placement import strategy
 from inceptionlab.weights.loading import load_weights
 
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune"]
