@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from inceptionlab.decoding import Above0
 from inceptionlab.errors import SpecError
 from inceptionlab.rules.rule import Change, everywhere, on_convs, rule
 from inceptionlab.spec.nodes import (
@@ -24,7 +25,7 @@ from inceptionlab.spec.nodes import (
     Seq,
     pair,
 )  # fmt: skip
-from inceptionlab.spec.values import Above0, Side
+from inceptionlab.spec.values import Side
 
 
 @rule

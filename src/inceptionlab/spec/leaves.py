@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from inceptionlab.decoding import shown
+from inceptionlab.decoding import Above0, From0, shown
 from inceptionlab.errors import SpecError
-from inceptionlab.spec.values import Above0, From0, Outputs, Rim, Side, Width, converted, value
+from inceptionlab.spec.values import Outputs, Rim, Side, Width, converted, value
 
 Size: TypeAlias = Side | tuple[Side, Side]
 Padding: TypeAlias = Literal["same", "valid", "tf"] | Rim | tuple[Rim, Rim]

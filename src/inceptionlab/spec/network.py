@@ -9,9 +9,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from inceptionlab.decoding import From0
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.nodes import Children, Seq
-from inceptionlab.spec.values import From0, Outputs, Side, Width, fitting, value
+from inceptionlab.spec.values import Outputs, Side, Width, fitting, value
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

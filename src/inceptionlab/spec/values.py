@@ -33,9 +33,7 @@ Side: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**14)]
 """Pixels along one axis of an image, a window or a stride."""
 Rim: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**14)]
 """Pixels of padding on one side."""
-Number: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
-Above0: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
-From0: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Number: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 Probability: TypeAlias = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Share: TypeAlias = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
