@@ -19,8 +19,7 @@ from scipy import stats
 
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.evaluation.metrics import wilson
-from inceptionlab.runs.log import read_metrics
-from inceptionlab.runs.run import read_setup
+from inceptionlab.runs.folder import RunFolder
 
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "accuracy.json"
@@ -31,9 +30,9 @@ HEAD = ["data", "network", "parameters", "M MACs", "epochs", "test top-1 %", "95
 
 def facts(folder: Path) -> dict[str, Any]:
     """What a finished run says of itself."""
-    setup, test = read_setup(folder), json.loads((folder / "test.json").read_text())
+    setup, test = RunFolder(folder).setup(), json.loads((folder / "test.json").read_text())
     environment = json.loads((folder / "environment.json").read_text())
-    measured, metrics = measure(setup.spec), read_metrics(folder)
+    measured, metrics = measure(setup.spec), RunFolder(folder).epochs()
     return {
         "data": Path(setup.data).name, "model": setup.spec.title, "epochs": setup.recipe.epochs,
         "weights": bool(setup.weights), "seed": setup.seed, "top1": test["top1"], "n": test["n"],

@@ -33,14 +33,15 @@ ORDER = {
              "registry", "audit", "batches", "policies"],
     "evaluation": ["metrics", "predictions", "views", "calibration", "corruptions"],
     "report": ["charts", "run_page", "data_page"],
-    "training": ["allocation", "precision", "recipe", "state", "freezing", "optimizers", "placement", "loop"],
+    "training": ["allocation", "precision", "recipe", "records", "callbacks", "state", "freezing", "optimizers",
+                 "averaging", "sharding", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
-    "runs": ["environment", "log", "run", "prediction"],
+    "runs": ["options", "environment", "setup", "folder", "log", "configuring", "fitting", "prediction", "testing"],
     "studies": ["statistics", "fractions", "widths", "design", "running", "results", "plots", "report", "engines"],
     "benchmarking": ["memory", "race", "apart", "peers", "profiling", "candidates"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "train"],
+    "cli": ["variant", "stopping", "progress", "train"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inceptionlab.analysis.formulas import explain
     from inceptionlab.analysis.geometry import measure, smallest_input
-    from inceptionlab.errors import DataError, InceptionLabError, RunError, SizeError, SpecError
+    from inceptionlab.errors import (
+        ConfigError,
+        DataError,
+        ExportError,
+        InceptionLabError,
+        MeasurementError,
+        MissingExtra,
+        RunError,
+        SizeError,
+        SpecError,
+        StorageError,
+    )  # fmt: skip
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import build, build_node, create_block, create_model
     from inceptionlab.nn.features import FeatureNetwork, create_features
@@ -24,7 +35,18 @@ if TYPE_CHECKING:
 _PLACES = {
     "analysis.formulas": ("explain",),
     "analysis.geometry": ("measure", "smallest_input"),
-    "errors": ("DataError", "InceptionLabError", "RunError", "SizeError", "SpecError"),
+    "errors": (
+        "ConfigError",
+        "DataError",
+        "ExportError",
+        "InceptionLabError",
+        "MeasurementError",
+        "MissingExtra",
+        "RunError",
+        "SizeError",
+        "SpecError",
+        "StorageError",
+    ),
     "exporting.optimizing": ("optimize",),
     "nn.building": ("build", "build_node", "create_block", "create_model"),
     "nn.features": ("FeatureNetwork", "create_features"),
@@ -41,7 +63,7 @@ __all__ = [
     "create_model", "create_features", "create_block", "build", "build_node", "get_spec", "list_models", "Network",
     "Input", "Aux", "FeatureNetwork", "Rule", "parse_rule", "measure", "explain", "smallest_input", "load_run",
     "predict", "optimize", "load_weights", "export_weights", "InceptionLabError", "SpecError", "SizeError", "DataError",
-    "RunError",
+    "RunError", "ConfigError", "StorageError", "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 

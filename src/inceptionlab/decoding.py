@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from math import isfinite
+from numbers import Integral, Real
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -51,7 +53,9 @@ def decode(kind: type[Kind], values: Any, where: str, error: type[InceptionLabEr
         if inner is not None and isinstance(value, Mapping):
             given[name] = decode(cast(Any, inner), value, f"{where}: {name}", error)
     try:
-        return kind(**given)
+        made = kind(**given)
+        validate(made, error)
+        return made
     except TypeError as problem:
         raise error(f"{where} cannot be used: {problem}") from None
     except InceptionLabError as problem:
@@ -70,8 +74,17 @@ def validate(value: object, error: type[InceptionLabError] = ConfigError) -> Non
             object.__setattr__(value, name, fitted)
 
 
+def refuse_unread(value: object, reasons: Mapping[str, str], error: type[InceptionLabError] = ConfigError) -> None:
+    """Refuse fields of a dataclass that nothing reads, by the reasons why, where they differ from their defaults."""
+    for entry in fields(cast(Any, value)):
+        given = getattr(value, entry.name)
+        if entry.name in reasons and given != entry.default:
+            raise error(f"{entry.name} = {shown(given)} would not be read: {reasons[entry.name]}")
+
+
 def fit(value: object, hint: Any, name: str, error: type[InceptionLabError] = ConfigError) -> Any:
     """A value as a type hint wants it. Raises `error` with a sentence that says what would work."""
+<<<<<<< HEAD
     try:
         return as_hinted(value, hint)
     except Unfit as problem:
@@ -104,6 +117,26 @@ def as_hinted(value: object, hint: Any) -> Any:
             raise Unfit("give a finite number")
         return fitted
     raise Unfit(_wanted(hint, value))
+=======
+    if any(is_dataclass(part) and isinstance(value, cast(type, part)) for part in _parts(hint)):
+        return value
+    if isinstance(value, str) and Path in _parts(hint):
+        return Path(value)
+    try:
+        fitted = msgspec.convert(_plain(value), hint)
+    except (msgspec.ValidationError, RecursionError):
+        raise error(f"{name} = {shown(value)}: {_wanted(hint, value)}") from None
+    if not _finite(fitted):
+        raise error(f"{name} = {shown(value)}: give a finite number")
+    return fitted
+>>>>>>> main
+
+
+def _plain(value: object) -> object:
+    """NumPy's numbers as Python's."""
+    if isinstance(value, bool | int | float):
+        return value
+    return int(value) if isinstance(value, Integral) else float(value) if isinstance(value, Real) else value
 
 
 def shown(value: object) -> str:
@@ -122,16 +155,17 @@ def parse_setting(text: str) -> object:
     if text.strip().lower() in _WORDS:
         return _WORDS[text.strip().lower()]
     try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+        found = tomllib.loads(f"x = {text}")
+    except (ValueError, RecursionError):  # ValueError: no TOML, or a number of more digits than Python reads
         return text
+    return found["x"] if len(found) == 1 else text
 
 
 def loads_toml(text: str, where: str) -> dict[str, Any]:
     """A TOML text. Raises `ConfigError`, beginning with `where`, where it is none."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:  # ValueError: also a number of more digits than Python reads
         raise ConfigError(f"{where} is not TOML: {problem}") from None
 
 

@@ -183,7 +183,7 @@ def test_bad_pictures_are_refused_by_predict(capsys, finished, tmp_path):
 
 
 def test_a_run_without_weights_cannot_predict(capsys, finished, tmp_path):
-    for name in ("config.json", "spec.json"):
+    for name in ("config.toml", "spec.json"):
         (tmp_path / name).write_text((finished / name).read_text())
     code, _, err = run(capsys, "predict", str(tmp_path), "a.png")
     assert code == 2

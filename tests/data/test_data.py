@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inceptionlab import DataError, Input
+from inceptionlab import DataError, Input, rng
 from inceptionlab.data.batches import (
     Augment,
     augmented,
@@ -22,7 +22,6 @@ from inceptionlab.data.batches import (
     centred,
     erased,
     ordered_batches,
-    step_generator,
     to_input,
     train_batches,
 )  # fmt: skip
@@ -31,6 +30,10 @@ from inceptionlab.data.decode import decode, fitted
 from inceptionlab.data.registry import cifar, folder, idx, load_data
 from inceptionlab.data.sources.download import Source, fetch
 from inceptionlab.data.split import stratified
+
+
+def step_generator(seed, step):
+    return rng.stream(seed, "step", step)
 
 
 def pictures(n=12, size=8, channels=3, classes=3):

@@ -10,9 +10,11 @@ from inceptionlab import RunError, build, create_model, load_run
 from inceptionlab.cli import main
 from inceptionlab.exporting import choosing
 from inceptionlab.exporting.writers import compared, export
+from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import with_engine
-from inceptionlab.runs.run import Machine, Setup, train
-from inceptionlab.training.loop import Listeners
+from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.testing import train
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.recipe import Recipe
 from inceptionlab.zoo.configure import configured
 
@@ -27,7 +29,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "digits"
     spec = configured("small_fast | widen(0.5)", 10, 1, 32)
     setup = Setup(spec, Recipe(epochs=3, batch_size=32, lr=0.1, precision="fp32"), "digits", limit_test=200)
-    train(setup, folder, Machine("cpu"), Listeners(say=lambda _: None))
+    train(setup, folder, Machine("cpu"), Callbacks(say=lambda _: None))
     return folder
 
 

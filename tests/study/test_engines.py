@@ -83,7 +83,7 @@ def test_what_workers_cannot_be(file, tmp_path, capsys):
 
 
 def test_without_ray_it_is_said(monkeypatch):
-    from inceptionlab.runs.run import Machine
+    from inceptionlab.runs.options import Machine
     from inceptionlab.studies.engines import on_ray
 
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -112,7 +112,7 @@ from ray.cluster_utils import Cluster
 from inceptionlab.studies.design import load_study
 from inceptionlab.studies.engines import on_ray
 from inceptionlab.studies.running import run_study
-from inceptionlab.runs.run import Machine
+from inceptionlab.runs.options import Machine
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1, num_gpus=1)

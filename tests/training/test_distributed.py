@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from inceptionlab.cli import main
-from inceptionlab.runs.log import read_metrics
+from inceptionlab.runs.folder import RunFolder
 from inceptionlab.training.state import load_state, states
 
 ARGUMENTS = ["train", "--model", "inception_net | small_stem(32) | widen(0.25)", "--data", "digits", "--device", "cpu",
@@ -40,11 +40,11 @@ def alone(tmp_path_factory):
 
 def near(one, two):
     """Whether two runs have the same curve."""
-    one, two = read_metrics(one), read_metrics(two)
+    one, two = RunFolder(one).epochs(), RunFolder(two).epochs()
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
-        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-5)
-        assert a["val_loss"] == pytest.approx(b["val_loss"], rel=1e-4)
+        assert a.train_loss == pytest.approx(b.train_loss, rel=1e-5)
+        assert a.val_loss == pytest.approx(b.val_loss, rel=1e-4)
 
 
 def test_two_processes_give_the_curve_of_one(alone, tmp_path):

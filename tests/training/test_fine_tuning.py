@@ -8,8 +8,9 @@ from inceptionlab.cli import main
 from inceptionlab.data.dataset import DataSet
 from inceptionlab.data.registry import digits
 from inceptionlab.nn.initialise import initialise
-from inceptionlab.runs.log import read_metrics
-from inceptionlab.runs.run import Machine, train
+from inceptionlab.runs.folder import RunFolder
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.testing import train
 from inceptionlab.storage import write_tensors
 from inceptionlab.training.freezing import freeze, frozen_nodes
 from inceptionlab.training.optimizers import make_optimizer
@@ -69,7 +70,7 @@ def test_the_command_fine_tunes_for_other_classes(tmp_path, capsys):
     main(["train", "--model", name, "--data", "digits", "--weights", file, "--limit-train", "200", "--limit-test", "50",
           "--epochs", "1", "--device", "cpu", "--set", "freeze=trunk", "--out", str(tmp_path / "run")])  # fmt: skip
     assert "new fc" in capsys.readouterr().err
-    assert len(read_metrics(tmp_path / "run")) == 1
+    assert len(RunFolder(tmp_path / "run").epochs()) == 1
     with pytest.raises(SystemExit) as stop:
         main(["train", "--model", "small_fast", "--data", "digits", "--weights", str(tmp_path / "none.pth")])
     assert stop.value.code == 2
@@ -90,14 +91,15 @@ def test_small_pictures_first(tmp_path):
     sizes = []
     network = build(TINY)
     network.conv.register_forward_hook(lambda _, args, __: sizes.append(args[0].shape[2]) if network.training else None)
-    from inceptionlab.runs.run import divided, make_fabric
+    from inceptionlab.runs.fitting import make_fabric
+    from inceptionlab.runs.setup import training_and_validation
     from inceptionlab.training.loop import Trainer
+    from inceptionlab.training.placement import placement_of
 
     fabric, _ = make_fabric("cpu", "fp32")
     setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))
     data: DataSet = digits()
-    trainer = Trainer(network, setup.recipe, fabric, tmp_path, 0, QUIET)
-    trainer.prepare()
-    trainer.fit(*divided(data, setup))
+    trainer = Trainer(network, setup.recipe, placement_of(fabric), tmp_path, 0, QUIET)
+    trainer.fit(*training_and_validation(data, setup))
     assert sizes == sorted(sizes)
     assert sizes.count(16) == sizes.count(32) > 0

@@ -7,7 +7,8 @@ import time
 import torch
 
 from inceptionlab.data.registry import digits
-from inceptionlab.runs.run import Machine, train
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.testing import train
 from inceptionlab.training import state as state_files
 from tests.training.test_run import QUIET, SCRIPT, SETUP, curve, same, weights
 

@@ -10,26 +10,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inceptionlab import DataError, RunError, get_spec, storage
+from inceptionlab import ConfigError, DataError, RunError, get_spec, storage
 from inceptionlab.data.batches import Augment
 from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.registry import digits
-from inceptionlab.runs.log import read_metrics
-from inceptionlab.runs.run import (
-    Machine,
-    Setup,
-    claim,
-    divided,
-    make_fabric,
-    read_setup,
-    to_toml,
-    train,
-)
+from inceptionlab.runs.fitting import make_fabric
+from inceptionlab.runs.folder import RunFolder, to_toml
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.setup import Setup, training_and_validation
+from inceptionlab.runs.testing import train
 from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training import loop
 from inceptionlab.training import state as state_files
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.recipe import Recipe
 
 TINY = Network(
@@ -42,7 +36,7 @@ TINY = Network(
 )
 RECIPE = Recipe(epochs=3, batch_size=64, lr=0.1, precision="fp32", augment=Augment(2, False, 4), ema=0.9)
 SETUP = Setup(TINY, RECIPE, "digits", 0, limit_train=300, limit_test=100)
-QUIET = Listeners(say=lambda _: None)
+QUIET = Callbacks(say=lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +46,7 @@ def data():
 
 def curve(folder):
     """The epochs without what depends on the clock."""
-    return [{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in read_metrics(folder)]
+    return [replace(epoch, seconds=0.0, images_per_second=0.0) for epoch in RunFolder(folder).epochs()]
 
 
 def weights(folder):
@@ -77,17 +71,38 @@ def test_a_run_leaves_a_folder(finished):
         "test.json", "report.html", "classes.json",
     }  # fmt: skip
     test = json.loads((folder / "test.json").read_text())
-    assert set(test) == {"top1", "top1_low", "top1_high", "top5", "n", "loss", "ece", "selected_by", "seed", "views"}
+    assert set(test) == {
+        "top1",
+        "top1_low",
+        "top1_high",
+        "top5",
+        "n",
+        "loss",
+        "ece",
+        "selected_by",
+        "seed",
+        "views",
+        "precision",
+    }
     assert (test["n"], test["seed"]) == (100, 0)
     assert test["top1"] == score.top1
     assert "best val_top1" in test["selected_by"]
-    record = read_metrics(folder)[-1]
-    assert set(record) == {"epoch", "step", "train_loss", "val_loss", "val_top1", "lr", "seconds", "images_per_second"}
-    assert [r["epoch"] for r in read_metrics(folder)] == [1, 2, 3]
+    record = RunFolder(folder).epochs()[-1]
+    assert set(record.__slots__) == {
+        "epoch",
+        "step",
+        "train_loss",
+        "val_loss",
+        "val_top1",
+        "lr",
+        "seconds",
+        "images_per_second",
+    }
+    assert [r.epoch for r in RunFolder(folder).epochs()] == [1, 2, 3]
     assert len(list((folder / "state").iterdir())) == 2
     environment = json.loads((folder / "environment.json").read_text())
     assert set(environment) >= {"packages", "device", "data", "source", "precision"}
-    assert read_setup(folder) == SETUP
+    assert RunFolder(folder).setup() == SETUP
 
 
 def test_the_report_is_one_page_that_loads_nothing(finished):
@@ -110,9 +125,8 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(finished, tmp_pat
 def test_a_stopped_run_goes_on_bit_for_bit(finished, tmp_path, data, stop_after):
     folder, _ = finished
     steps = iter(range(1, 1000))
-    stopping = Listeners(say=lambda _: None, stop=lambda: next(steps) == stop_after)
-    with pytest.raises(KeyboardInterrupt):
-        train(SETUP, tmp_path, Machine("cpu"), stopping, data)
+    stopping = Callbacks(say=lambda _: None, stop=lambda: next(steps) == stop_after)
+    assert train(SETUP, tmp_path, Machine("cpu"), stopping, data) is None
     assert not (tmp_path / "test.json").exists()
     train(SETUP, tmp_path, Machine("cpu"), QUIET, data)
     assert curve(tmp_path) == curve(folder)
@@ -134,12 +148,11 @@ def test_accumulating_gradients_gives_the_step_of_the_whole_batch(tmp_path, data
 def test_a_truncated_state_is_passed_over(finished, tmp_path, data):
     folder, _ = finished
     steps = iter(range(1, 1000))
-    with pytest.raises(KeyboardInterrupt):
-        train(SETUP, tmp_path, Machine("cpu"), Listeners(stop=lambda: next(steps) == 9), data)
+    assert train(SETUP, tmp_path, Machine("cpu"), Callbacks(stop=lambda: next(steps) == 9), data) is None
     newest = max((tmp_path / "state").iterdir())
     newest.write_bytes(newest.read_bytes()[:1000])
     said = []
-    train(SETUP, tmp_path, Machine("cpu"), Listeners(say=said.append), data)
+    train(SETUP, tmp_path, Machine("cpu"), Callbacks(say=said.append), data)
     assert "the state before it is used" in said[0]
     assert same(weights(tmp_path), weights(folder))
 
@@ -151,15 +164,16 @@ torch.set_num_threads(1)
 from inceptionlab.training import loop
 loop.SECONDS_BETWEEN_STATES = 0.05
 loop.SHARE_OF_SAVING = 1.0
-from inceptionlab.runs.log import read_metrics
-from inceptionlab.training.loop import Listeners
-from inceptionlab.runs.run import Machine, train
+from inceptionlab.runs.folder import RunFolder
+from inceptionlab.training.callbacks import Callbacks
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.testing import train
 from tests.training.test_run import SETUP
 def step(progress, loss):
     import time
     time.sleep(0.02)
     print(progress.step, flush=True)
-train(SETUP, Path(sys.argv[1]), Machine("cpu"), Listeners(step=step, say=print))
+train(SETUP, Path(sys.argv[1]), Machine("cpu"), Callbacks(on_step=step, say=print))
 """
 
 
@@ -202,7 +216,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, data, monkeypatch
 def test_early_stopping_waits_for_its_patience(tmp_path, data):
     recipe = replace(RECIPE, epochs=50, lr=1e-9, patience=2, ema=0.0, warmup=0.0)
     train(replace(SETUP, recipe=recipe), tmp_path, Machine("cpu"), QUIET, data)
-    assert 3 <= len(read_metrics(tmp_path)) < 10
+    assert 3 <= len(RunFolder(tmp_path).epochs()) < 10
 
 
 def test_the_last_weights_are_tested_where_the_recipe_says_so(tmp_path, data):
@@ -235,11 +249,11 @@ def test_mixed_precision_trains(tmp_path, data):
     assert json.loads((tmp_path / "environment.json").read_text())["precision"] == "bf16"
 
 
-@pytest.mark.parametrize("options", [{"checkpoint": "block*"}, {"siblings": True}], ids=str)
+@pytest.mark.parametrize("options", [{"checkpoint": "block*"}], ids=str)
 def test_how_it_runs_does_not_change_what_is_computed(finished, tmp_path, data, options):
     train(SETUP, tmp_path / "run", Machine("cpu", **options), QUIET, data)
     for one, two in zip(curve(finished[0]), curve(tmp_path / "run"), strict=True):
-        assert one["train_loss"] == pytest.approx(two["train_loss"], rel=1e-5)
+        assert one.train_loss == pytest.approx(two.train_loss, rel=1e-5)
     assert weights(finished[0]).keys() == weights(tmp_path / "run").keys()
 
 
@@ -257,44 +271,44 @@ def test_compiled_training_runs_the_compiled_function(tmp_path, data, monkeypatc
 
 
 def test_synchronised_norms_are_for_gpus(tmp_path, data):
-    with pytest.raises(RunError, match="works on GPUs only"):
+    with pytest.raises(ConfigError, match="works on GPUs only"):
         train(replace(SETUP, recipe=replace(RECIPE, sync_norm=True)), tmp_path / "run", Machine("cpu"), QUIET, data)
 
 
 def test_what_cannot_run_is_said():
-    with pytest.raises(RunError, match="known are auto, cpu"):
+    with pytest.raises(ConfigError, match="known are auto, cpu"):
         make_fabric("gpu", "fp32")
-    with pytest.raises(RunError, match="fp16 trains on GPUs only"):
+    with pytest.raises(ConfigError, match="fp16 trains on GPUs only"):
         make_fabric("cpu", "fp16")
     if not torch.cuda.is_available():
-        with pytest.raises(RunError, match="torch finds none"):
+        with pytest.raises(ConfigError, match="torch finds none"):
             make_fabric("cuda", "fp32")
 
 
 def test_a_folder_holds_one_run(finished, tmp_path):
     folder, _ = finished
     with pytest.raises(RunError, match="holds a finished run"):
-        claim(folder, SETUP)
-    claim(tmp_path / "a", SETUP)
-    claim(tmp_path / "a", SETUP)
+        RunFolder(folder).claim(SETUP)
+    RunFolder(tmp_path / "a").claim(SETUP)
+    RunFolder(tmp_path / "a").claim(SETUP)
     with pytest.raises(RunError, match="another configuration"):
-        claim(tmp_path / "a", replace(SETUP, seed=5))
+        RunFolder(tmp_path / "a").claim(replace(SETUP, seed=5))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.txt").write_text("x")
     with pytest.raises(RunError, match="is not empty and holds no run"):
-        claim(tmp_path / "b", SETUP)
+        RunFolder(tmp_path / "b").claim(SETUP)
     with pytest.raises(RunError, match="is not a run folder"):
-        read_setup(tmp_path / "b")
-    (tmp_path / "a" / "config.json").write_text("{")
+        RunFolder(tmp_path / "b").setup()
+    (tmp_path / "a" / "config.toml").write_text("{")
     with pytest.raises(RunError, match="cannot be read"):
-        read_setup(tmp_path / "a")
+        RunFolder(tmp_path / "a").setup()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_place_that_cannot_be_written(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(RunError, match="cannot be made"):
-        claim(tmp_path / "a", SETUP)
+        RunFolder(tmp_path / "a").claim(SETUP)
 
 
 FULL = """
@@ -327,18 +341,17 @@ def test_weights_that_are_cut_off_are_refused(tmp_path):
 
 
 def test_a_run_does_not_go_on_with_other_pictures(tmp_path, data):
-    with pytest.raises(KeyboardInterrupt):
-        train(SETUP, tmp_path, Machine("cpu"), Listeners(stop=lambda: True), data)
+    assert train(SETUP, tmp_path, Machine("cpu"), Callbacks(stop=lambda: True), data) is None
     other = replace(data, train=replace(data.train, images=255 - data.train.images))
     with pytest.raises(RunError, match="put the same data back"):
         train(SETUP, tmp_path, Machine("cpu"), QUIET, other)
 
 
 def test_validation_comes_from_the_training_pictures(data):
-    training, validation = divided(data, replace(SETUP, limit_train=None))
+    training, validation = training_and_validation(data, replace(SETUP, limit_train=None))
     assert len(training) + len(validation) == len(data.train)
     own = DataSet("d", data.train, data.test, validation=data.test)
-    assert divided(own, SETUP)[1] is data.test
+    assert training_and_validation(own, SETUP)[1] is data.test
 
 
 def test_one_training_picture_is_refused(tmp_path):

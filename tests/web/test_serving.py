@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -66,7 +67,7 @@ def asked(address, body=None):
 
 def test_it_guesses_as_predict_does(address, trained, picture):
     status, _, content = asked(f"{address}/predict?top=3", picture.read_bytes())
-    found, wanted = json.loads(content), predict(trained, [picture], 3)[0]["top"]
+    found, wanted = json.loads(content), [asdict(one) for one in predict(trained, [picture], 3)[0].top]
     assert status == 200
     assert [guess["label"] for guess in found["top"]] == [guess["label"] for guess in wanted]
     assert found["top"][0]["probability"] == pytest.approx(wanted[0]["probability"], rel=1e-4)

@@ -61,8 +61,8 @@ def evaluate(
     """
     from inceptionlab.data.registry import load_data
     from inceptionlab.evaluation.predictions import BATCH
+    from inceptionlab.runs.fitting import make_fabric
     from inceptionlab.runs.prediction import load_run, with_engine
-    from inceptionlab.runs.run import make_fabric
 
     chosen = protocol or Protocol()
     if chosen.crops not in (1, 10, 12, 144):
@@ -135,11 +135,11 @@ def _temperature(trained: Trained, loaded: DataSet, logits: Tensor, labels: Tens
     """The temperature of the validation pictures, and calibration on the test before and after it."""
     from inceptionlab.evaluation.calibration import fitted_temperature
     from inceptionlab.evaluation.metrics import score
-    from inceptionlab.runs.run import divided
+    from inceptionlab.runs.setup import training_and_validation
 
     if trained.setup is None:
         raise DataError("a temperature needs the validation pictures of a run; these weights were imported")
-    _, validation = divided(loaded, trained.setup)
+    _, validation = training_and_validation(loaded, trained.setup)
     temperature = fitted_temperature(_logits(trained, validation), validation.labels)
     before, after = score(logits, labels), score(logits / temperature, labels)
     return {"temperature": temperature, "n": len(validation), "ece": [before.ece, after.ece],

@@ -10,21 +10,18 @@ from cyclopts import Parameter
 
 
 def predict(
-    run: Path,
-    *pictures: Path,
-    top: int = 5,
-    device: str = "cpu",
+    run: Path, *images: Path, top: int = 5, device: Literal["cpu", "cuda", "mps"] = "cpu",
     engine: Literal["auto", "torch", "onnxruntime", "openvino", ""] = "",
     json_: Annotated[bool, Parameter(name="--json")] = False,
-) -> None:
-    """Show the likeliest classes of pictures by a trained network, prepared as the network was trained.
+) -> None:  # fmt: skip
+    """Show the likeliest classes of images by a trained network, prepared as the network was trained.
 
     Parameters
     ----------
     run
         A run folder, as train printed it, or a file that import-weights wrote.
-    pictures
-        Picture files.
+    images
+        Image files.
     top
         How many classes to show.
     device
@@ -35,20 +32,17 @@ def predict(
     json_
         Print an array of objects.
     """
-    import inceptionlab.runs.prediction as prediction
-    from inceptionlab.errors import DataError
+    from dataclasses import asdict
 
-    if not pictures:
-        raise DataError("no picture was given; name at least one file after the run folder")
-    if top < 1:
-        raise DataError(f"--top {top}: ask for at least 1 class")
+    from inceptionlab.runs import prediction
+
     trained = prediction.load_run(run, device)
     trained = prediction.with_engine(trained, engine)[0] if engine else trained
-    results = prediction.predict(trained, list(pictures), top)
+    results = prediction.predict(trained, list(images), top)
     if json_:
-        print(json.dumps(results, indent=1, ensure_ascii=False))
+        print(json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False))
         return
     for result in results:
-        print(result["path"])
-        for guess in result["top"]:
-            print(f"  {guess['probability']:7.2%}  {guess['label']}")
+        print(result.path)
+        for one in result.top:
+            print(f"  {one.probability:7.2%}  {one.label}")

@@ -15,8 +15,8 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from inceptionlab.cli.train import StopSignal
-    from inceptionlab.runs.run import Setup
+    from inceptionlab.cli.stopping import StopSignal
+    from inceptionlab.runs.setup import Setup
     from inceptionlab.studies.design import Study
     from inceptionlab.studies.running import Engine, Run
 
@@ -102,7 +102,7 @@ class Place:
     """The cluster: "auto" is the one started here (ray start), "local" one of this machine's own."""
     gpus: float = 0.0
     """GPUs a run on Ray, which may be a fraction (0.5: two runs share one)."""
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """"auto", "cpu", "cuda" or "mps"."""
     data_dir: Path | None = None
     """Folder in which named data sets are looked for."""
@@ -120,7 +120,7 @@ def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name
     place
         Where the runs are computed.
     """
-    from inceptionlab.cli.train import StopSignal
+    from inceptionlab.cli.stopping import StopSignal
     from inceptionlab.storage import write
     from inceptionlab.studies.design import load_study
     from inceptionlab.studies.running import run_study
@@ -136,10 +136,10 @@ def run(study: Path, *, out: Path, place: Annotated[Place | None, Parameter(name
 
 def _engine(place: Place, stop: StopSignal, say: Callable[[str], None]) -> Engine:
     from inceptionlab.errors import SpecError
-    from inceptionlab.runs.run import Machine
+    from inceptionlab.runs.options import Machine
     from inceptionlab.studies import engines
     from inceptionlab.studies.running import in_turn
-    from inceptionlab.training.loop import Listeners
+    from inceptionlab.training.callbacks import Callbacks
 
     if place.workers < 1 or place.gpus < 0:
         raise SpecError(f"--workers {place.workers} --gpus {place.gpus:g}: give at least 1 worker and no negative GPUs")
@@ -148,7 +148,7 @@ def _engine(place: Place, stop: StopSignal, say: Callable[[str], None]) -> Engin
         return engines.on_ray(machine, place.ray_address, place.gpus, stop)
     if place.workers > 1:
         return engines.in_processes(machine, place.workers, stop)
-    return in_turn(machine, Listeners(say=say, stop=stop))
+    return in_turn(machine, Callbacks(say=say, stop=stop))
 
 
 @contextmanager

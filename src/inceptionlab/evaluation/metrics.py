@@ -27,6 +27,12 @@ class Score:
     loss: float
     ece: float
 
+    def __str__(self) -> str:
+        return (
+            f"test accuracy {self.top1:.2%} (95 % interval {self.top1_low:.2%} to {self.top1_high:.2%}, "
+            f"{self.n:,} images)   top-5 {self.top5:.2%}   calibration error {self.ece:.2%}"
+        )
+
     def as_record(self) -> dict[str, Any]:
         """The fields by name."""
         return asdict(self)

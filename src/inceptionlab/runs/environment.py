@@ -6,30 +6,45 @@ import hashlib
 import os
 import platform
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 PACKAGES = ("inceptionlab", "torch", "lightning-fabric", "numpy", "pillow", "scikit-learn")
 
 
-def environment(device: torch.device, data: str) -> dict[str, Any]:
-    """Versions, device, the GPUs dealt to the process, threads, digests of the data and of the source, the command."""
-    return {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "device": device_name(device),
-        "visible_gpus": os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        "data": data,
-        "source": source_digest(),
-    }
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Versions, device, the GPUs dealt to the process, threads, digests of the data and of the source, the command, the
+    precision that was computed in and the processes that worked together.
+    """
+
+    when: str
+    command: tuple[str, ...]
+    python: str
+    packages: dict[str, str]
+    device: str
+    visible_gpus: str
+    threads: int
+    platform: str
+    data: str
+    source: str
+    precision: str
+    processes: int = 1
+
+
+def environment(device: torch.device, data: str, precision: str, processes: int = 1) -> Environment:
+    """What this process computes with, on data of these digests."""
+    return Environment(
+        when=datetime.now(UTC).isoformat(timespec="seconds"), command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+        python=platform.python_version(), packages={name: version(name) for name in PACKAGES},
+        device=device_name(device), visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
+        threads=torch.get_num_threads(), platform=platform.platform(), data=data, source=source_digest(),
+        precision=precision, processes=processes,
+    )  # fmt: skip
 
 
 def device_name(device: torch.device) -> str:
@@ -42,7 +57,7 @@ def device_name(device: torch.device) -> str:
 
 def _cpuinfo() -> list[str]:
     try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
 

@@ -1,25 +1,28 @@
-"""From a run folder, or a file of weights, and pictures to classes."""
+"""From a run, or a file of weights, and images to classes."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from inceptionlab import storage
 from inceptionlab.data.batches import to_input
 from inceptionlab.data.decode import decode, fitted
-from inceptionlab.errors import RunError
+from inceptionlab.errors import ConfigError, DataError, RunError
 from inceptionlab.exporting.choosing import runner
 from inceptionlab.exporting.engines import EngineName, Runner
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.runs.run import Setup, read_setup
+from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
+from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
 from inceptionlab.spec.network import Input, Network
 
@@ -38,8 +41,43 @@ class Trained:
 
     @property
     def run(self) -> Runner:
-        """Pictures `b c h w`, normalised, to logits `b classes`."""
+        """Images `b c h w`, normalised, to logits `b classes`."""
         return self.runner or self.network
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+
+@dataclass(frozen=True, slots=True)
+class ClassProbability:
+    """A class and how likely it is."""
+
+    label: str
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The likeliest classes of an image, likeliest first; `path` is its file, or "image 3" for one without."""
+
+    path: str
+    top: tuple[ClassProbability, ...]
+
+    @property
+    def label(self) -> str:
+        """The likeliest class."""
+        return self.top[0].label
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{escape(one.label)}</td><td>{one.probability:.2%}</td></tr>" for one in self.top)
+        return f"<table><caption>{escape(self.path)}</caption>{rows}</table>"
+
+
+Source = Trained | RunFolder | Path | str
+"""What predicts: a trained network, a run folder, or a file that `import-weights` wrote."""
 
 
 def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[Trained, str]:
@@ -50,35 +88,40 @@ def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[T
     return replace(trained, runner=run), name
 
 
-def load_run(folder: Path, device: str = "cpu") -> Trained:
+def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
     """The network of a run folder, or of a file that `import-weights` wrote, in evaluation mode.
 
-    Raises `RunError` where there are no weights or they do not fit.
+    `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit.
     """
-    if folder.is_file():
-        return _imported(folder, device)
-    setup = read_setup(folder)
-    weights, classes = folder / "model.safetensors", folder / "classes.json"
-    if not weights.is_file() or not classes.is_file():
-        raise RunError(f"{folder} has no trained weights yet; train goes on with --resume {folder}")
-    network = _with_weights(setup.spec, weights, device)
-    return Trained(network, tuple(json.loads(classes.read_text(encoding="utf-8"))), setup)
+    if isinstance(source, Trained):
+        return source
+    run = run_folder(source)
+    if run.path.is_file():
+        return _imported(run.path, device, blocks)
+    return load_trained(run, run.setup(blocks), device)
 
 
-def _imported(path: Path, device: str) -> Trained:
+def load_trained(run: RunFolder, setup: Setup, device: str | torch.device = "cpu") -> Trained:
+    """The network of a run whose setup is known."""
+    if not run.has_weights:
+        raise RunError(f"{run.path} has no trained weights yet; train goes on with --resume {run.path}")
+    return Trained(_with_weights(setup.spec, run.weights, device), run.classes(), setup)
+
+
+def _imported(path: Path, device: str | torch.device, blocks: Blocks | None) -> Trained:
     """A file of weights that says in its metadata what network it is for."""
     about = storage.read_about(path, RunError)
     if "spec" not in about:
         raise RunError(f"{path} does not say what network it is for; make it with inceptionlab import-weights")
-    network = _with_weights(from_json(about["spec"]), path, device)
+    network = _with_weights(from_json(about["spec"], blocks), path, device)
     classes = about.get("classes") or [str(i) for i in range(network.spec.classes)]
     if len(classes) != network.spec.classes or not classes:
         raise RunError(f"{path} names {len(classes)} classes and its network has {network.spec.classes}")
     return Trained(network, tuple(classes))
 
 
-def _with_weights(spec: Network, weights: Path, device: str) -> InceptionNetwork:
-    network = build(spec)
+def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> InceptionNetwork:
+    network = build(spec, init=None)
     try:
         network.load_state_dict(storage.read_tensors(weights, RunError))
     except RuntimeError as error:
@@ -88,30 +131,45 @@ def _with_weights(spec: Network, weights: Path, device: str) -> InceptionNetwork
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def prepared(file: str | Path | IO[bytes], where: str, picture: Input) -> Float[Tensor, "1 c h w"]:
-    """A picture file prepared as the network's spec says.
+def prepared(
+    file: str | Path | IO[bytes] | Image.Image | np.ndarray, where: str, picture: Input
+) -> Float[Tensor, "1 c h w"]:
+    """An image prepared as the network's spec says: a file, a Pillow image, or pixels `h w c` or `h w` of bytes.
 
     Raises `DataError`, naming `where`, for what cannot be read.
     """
-    whole = decode(file, where, picture.channels)
+    if isinstance(file, np.ndarray):
+        file = Image.fromarray(file[..., 0] if file.ndim == 3 and file.shape[2] == 1 else file)
+    if isinstance(file, Image.Image):
+        whole = file.convert("RGB" if picture.channels == 3 else "L")
+    else:
+        whole = decode(file, where, picture.channels)
     pixels = np.array(fitted(whole, (picture.height, picture.width), picture.crop, picture.interpolation))
     grid = pixels if pixels.ndim == 3 else pixels[..., None]
     return to_input(torch.from_numpy(grid)[None], picture)
 
 
-def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> list[dict[str, Any]]:
-    """The `top` likeliest classes, likeliest first: `[{label, index, probability}]`."""
+def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> tuple[ClassProbability, ...]:
+    """The `top` likeliest classes, likeliest first."""
     probability = logits.float().softmax(0).cpu()
     best = [int(i) for i in probability.topk(min(top, len(probability))).indices]
-    return [{"label": classes[i], "index": i, "probability": float(probability[i])} for i in best]
+    return tuple(ClassProbability(classes[i], i, float(probability[i])) for i in best)
 
 
 @torch.inference_mode()
-def predict(trained: Trained, paths: list[Path], top: int = 5) -> list[dict[str, Any]]:
-    """For each picture `{path, top: [{label, index, probability}]}`, the likeliest classes first."""
-    device = next(trained.network.parameters()).device
-    results: list[dict[str, Any]] = []
-    for path in paths:
-        x = prepared(path, str(path), trained.network.spec.input).to(device)
-        results.append({"path": str(path), "top": likeliest(trained.run(x)[0], trained.classes, top)})
+def predict(source: Source, images: Iterable[str | Path | Image.Image | np.ndarray], top: int = 5) -> list[Prediction]:
+    """The likeliest classes of each image by a trained network, prepared as the network was trained.
+
+    An image is a file, a Pillow image, or pixels `h w c` or `h w` of bytes.
+    """
+    trained, given = load_run(source), [images] if isinstance(images, str | Path | Image.Image) else list(images)
+    if not given:
+        raise DataError("no image was given; name at least one file after the run folder")
+    if top < 1:
+        raise ConfigError(f"--top {top}: ask for at least 1 class")
+    results: list[Prediction] = []
+    for number, image in enumerate(given):
+        where = str(image) if isinstance(image, str | Path) else f"image {number}"
+        x = prepared(image, where, trained.network.spec.input).to(trained.device)
+        results.append(Prediction(where, likeliest(trained.run(x)[0], trained.classes, top)))
     return results

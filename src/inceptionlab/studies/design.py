@@ -14,7 +14,8 @@ from inceptionlab.data.registry import NAMES
 from inceptionlab.data.sources.folder import find_pictures
 from inceptionlab.data.sources.hub import PREFIXES
 from inceptionlab.errors import SpecError, nearest, one_of
-from inceptionlab.runs.run import Setup, default_recipe
+from inceptionlab.runs.configuring import default_recipe
+from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.fractions import fractional
 from inceptionlab.studies.widths import Cost, cost_of, of_equal_cost

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,13 +9,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
-from inceptionlab.data.registry import load_data
-from inceptionlab.runs.log import read_metrics
+from inceptionlab.runs.folder import RunFolder
 from inceptionlab.studies.design import Study, label
 from inceptionlab.studies.running import Run, costs_of, require, runs_of
 from inceptionlab.studies.statistics import Comparison, bootstrap_mean, compare, compare_pictures, holm, pareto_front
+from inceptionlab.training.records import Epoch
 
 METRIC = "top1"
 
@@ -79,15 +76,15 @@ def _cells(study: Study, runs: Sequence[Run]) -> list[dict[str, Any]]:
                 "cell": label(cell), "levels": cell, "n": len(own), METRIC: mean, "low": low, "high": high,
                 "params": costs[0]["params"], "macs": costs[0]["macs"], "seconds": fmean(c["seconds"] for c in costs),
                 "step_ms": fmean(c["step_ms"] for c in costs), "memory": costs[0]["memory"],
-                "curve": _curve([read_metrics(run.folder) for run in own]),
+                "curve": _curve([RunFolder(run.folder).epochs() for run in own]),
             })  # fmt: skip
     front = pareto_front([(row["macs"], row[METRIC]) for row in rows])
     return [{**row, "pareto": i in front} for i, row in enumerate(rows)]
 
 
-def _curve(metrics: Sequence[Sequence[dict[str, Any]]]) -> list[float]:
+def _curve(metrics: Sequence[Sequence[Epoch]]) -> list[float]:
     """The mean validation accuracy after each epoch that all runs have."""
-    return [fmean(record["val_top1"] for record in epoch) for epoch in zip(*metrics, strict=False)]
+    return [fmean(record.val_top1 for record in epoch) for epoch in zip(*metrics, strict=False)]
 
 
 def _main_effects(study: Study, runs: Sequence[Run]) -> Iterator[Comparison]:
@@ -138,10 +135,8 @@ def _of_two_runs(study: Study, factor: str, levels: tuple[str, str], match: Matc
     right: list[list[bool]] = []
     for cells in match:
         run = next(run for run in runs if run.cell == cells[0] and run.record)
-        guesses = json.loads((run.folder / "guesses.json").read_text(encoding="utf-8"))
-        data = load_data(study.data, run.setup.spec.input)
-        labels = data.test.limited(study.limit_test).labels
-        right.append([bool(same) for same in torch.tensor(guesses) == labels])
+        found = RunFolder(run.folder).predictions()
+        right.append([bool(same) for same in found.logits.argmax(1) == found.labels])
     return compare_pictures(factor, *levels, METRIC, (right[0], right[1]), study.worth)
 
 

@@ -18,11 +18,13 @@ from inceptionlab import storage
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import InceptionLabError, RunError
 from inceptionlab.nn.building import build
-from inceptionlab.runs.log import read_metrics
-from inceptionlab.runs.run import Machine, Setup, train
+from inceptionlab.runs.folder import RunFolder
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.testing import train
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.design import Study, label
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +60,24 @@ def _look(cell: dict[str, str], seed: int, study: Study, out: Path) -> Run:
     return replace(run, error=json.loads(error.read_text(encoding="utf-8"))["error"]) if error.is_file() else run
 
 
-def in_turn(machine: Machine, listeners: Listeners) -> Engine:
+def in_turn(machine: Machine, callbacks: Callbacks) -> Engine:
     """One run after the other, in this process."""
 
     def run(runs: Sequence[Run]) -> Iterator[Outcome]:
         for one in runs:
-            yield one, execute(one.setup, one.folder, machine, listeners)
+            yield one, execute(one.setup, one.folder, machine, callbacks)
 
     return run
 
 
-def execute(setup: Setup, folder: Path, machine: Machine, listeners: Listeners) -> str:
+def execute(setup: Setup, folder: Path, machine: Machine, callbacks: Callbacks) -> str:
     """Train a run and say what came out; a run that fails leaves its reason in `error.json`."""
     (folder / "error.json").unlink(missing_ok=True)
     try:
-        return f"top-1 {train(setup, folder, machine, listeners).top1:.2%}"
+        score = train(setup, folder, machine, callbacks)
+        if score is None:
+            raise KeyboardInterrupt
+        return f"top-1 {score.top1:.2%}"
     except (InceptionLabError, RuntimeError, MemoryError, OSError) as error:
         reason = str(error) or repr(error)
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,17 +100,17 @@ def run_study(study: Study, out: Path, engine: Engine, say: Callable[[str], None
 
 def where_it_stands(run: Run) -> tuple[int, float] | None:
     """(epochs done, validation accuracy) of a run by its folder, None before its first epoch."""
-    metrics = read_metrics(run.folder)
-    return (int(metrics[-1]["epoch"]), float(metrics[-1]["val_top1"])) if metrics else None
+    metrics = RunFolder(run.folder).epochs()
+    return (metrics[-1].epoch, metrics[-1].val_top1) if metrics else None
 
 
 def costs_of(run: Run) -> dict[str, float]:
     """Parameters, multiply-adds, training seconds and milliseconds a step of a run, and the bytes that its network
     keeps for the backward pass of one picture, which is what limits the batch.
     """
-    measured, metrics = measure(run.setup.spec), read_metrics(run.folder)
-    seconds = sum(float(record["seconds"]) for record in metrics)
-    steps = max(1, int(metrics[-1]["step"])) if metrics else 1
+    measured, metrics = measure(run.setup.spec), RunFolder(run.folder).epochs()
+    seconds = sum(record.seconds for record in metrics)
+    steps = max(1, metrics[-1].step) if metrics else 1
     return {
         "params": measured.params, "macs": measured.macs, "seconds": round(seconds, 1),
         "step_ms": round(1000 * seconds / steps, 2), "memory": kept_bytes(run.setup.spec),

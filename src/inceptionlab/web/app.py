@@ -13,6 +13,7 @@ import io
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -80,8 +81,8 @@ async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Resp
         raise HTTPException(400, str(error)) from None
     except BusyError:
         raise HTTPException(503, "too many pictures wait; try again in a moment", {"Retry-After": "1"}) from None
-    took = 1e3 * (time.perf_counter() - began)
-    return JSONResponse({"top": likeliest(logits, trained.classes, top), "milliseconds": round(took, 2)})
+    took, found = 1e3 * (time.perf_counter() - began), likeliest(logits, trained.classes, top)
+    return JSONResponse({"top": [asdict(one) for one in found], "milliseconds": round(took, 2)})
 
 
 def _top(request: Request) -> int:

@@ -1,0 +1,1 @@
+"""A run: one folder from configuration to report; training, testing and predicting with it."""

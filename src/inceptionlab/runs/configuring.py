@@ -1,0 +1,59 @@
+"""From names to a setup: a network fitted to data, and the recipe it is trained by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inceptionlab.data.dataset import DataSet
+from inceptionlab.data.registry import load_data
+from inceptionlab.nn.building import build
+from inceptionlab.runs.options import Choices
+from inceptionlab.runs.setup import Setup
+from inceptionlab.spec.network import Network
+from inceptionlab.training.recipe import Recipe, load_recipe
+from inceptionlab.weights.loading import load_weights
+from inceptionlab.zoo.configure import configured
+
+
+def configure(
+    model: str | Network, data: DataSet | str, recipe: Recipe | str | None = None, choices: Choices | None = None,
+    data_dir: Path | None = None,
+) -> tuple[Setup, DataSet]:  # fmt: skip
+    """(the setup of a run, its data): the network `model` (a name with or without rules, or one's own) fitted to the
+    data, and a recipe (a value, a name, a TOML file; default: the one that suits the data).
+
+    Data are a name, a folder, or a set of one's own; `data_dir` is where named ones are looked for. Raises `SpecError`
+    for a network that does not fit, `ConfigError` for a recipe, `DataError` for data.
+    """
+    chosen = choices or Choices()
+    name = data if isinstance(data, str) else data.name
+    how = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or default_recipe(name))
+    loaded = load_for(model, data, chosen, data_dir) if isinstance(data, str) else data
+    spec = fitted_to(model, loaded, chosen)
+    weights = str(chosen.weights.resolve()) if chosen.weights else ""
+    spec = _taking_input_of(weights, spec) if weights else spec
+    return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
+
+
+def default_recipe(data: str) -> str:
+    """The name of the recipe that suits a data set."""
+    known = {"digits": "digits", "mnist": "digits", "fashion_mnist": "clothes", "cifar10": "small", "cifar100": "small"}
+    return known.get(data, "folder")
+
+
+def load_for(model: str | Network, data: str, choices: Choices, data_dir: Path | None = None) -> DataSet:
+    """The data by name, photographs at the size that the network takes."""
+    return load_data(data, configured(model, input_size=choices.input_size, stem="imagenet").input, data_dir)
+
+
+def fitted_to(model: str | Network, data: DataSet, choices: Choices) -> Network:
+    """The network for the classes, the channels and the size of a data set."""
+    size = choices.input_size or data.size
+    return configured(model, len(data.train.classes), data.train.channels, size, choices.aux, choices.stem)
+
+
+def _taking_input_of(weights: str, spec: Network) -> Network:
+    """The network with the input that the file's weights take after its own is folded into them."""
+    network = build(spec)
+    load_weights(network, weights)
+    return network.spec

@@ -1,0 +1,79 @@
+"""What defines a run, and where it runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.split import stratified
+from inceptionlab.decoding import Count, Natural, validate
+from inceptionlab.spec.codec import digest
+from inceptionlab.spec.network import Network
+from inceptionlab.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that defines a run, apart from the machine it runs on.
+
+    `data` is the name of the data: a named set, a folder, or what one's own data set is called.
+    """
+
+    spec: Network
+    recipe: Recipe
+    data: str
+    seed: Natural = 0
+    limit_train: Count | None = None
+    limit_test: Count | None = None
+    weights: str = ""
+    """A file of weights to begin with, of any source that `load_weights` knows."""
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @property
+    def key(self) -> str:
+        """A name for the run's folder: network, data, and a hash of what defines it."""
+        plain = [digest(self.spec), asdict(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
+        plain += [self.weights] if self.weights else []
+        ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.spec.name}-{Path(self.data).name}-{ending}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What stands in a run's `config.toml`; the network stands in `spec.json`, `model` is its title."""
+
+    model: str
+    data: str
+    seed: Natural = 0
+    limit_train: Count | None = None
+    limit_test: Count | None = None
+    weights: str = ""
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def setup(self, spec: Network) -> Setup:
+        """The setup of this configuration with its network."""
+        return Setup(spec, self.recipe, self.data, self.seed, self.limit_train, self.limit_test, self.weights)
+
+    @classmethod
+    def of(cls, setup: Setup) -> Config:
+        """The configuration of a setup."""
+        limits = setup.limit_train, setup.limit_test
+        return cls(setup.spec.title, setup.data, setup.seed, *limits, setup.weights, setup.recipe)
+
+
+def training_and_validation(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
+    """(training, validation): the set's own, or a stratified part of the training images by the seed."""
+    images = data.train.limited(setup.limit_train)
+    if data.validation is not None:
+        return images, data.validation
+    lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few images may leave a class with one
+    rest, part = stratified(images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation")
+    return images.subset(rest), images.subset(part)

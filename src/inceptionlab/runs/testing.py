@@ -1,0 +1,90 @@
+"""`test`: the one reading of a test set, and the report; `train`: `fit`, then `test`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from inceptionlab.data.dataset import DataSet
+from inceptionlab.data.registry import load_data
+from inceptionlab.errors import RunError
+from inceptionlab.evaluation.metrics import Score, score
+from inceptionlab.evaluation.predictions import logits_of
+from inceptionlab.report.charts import curves
+from inceptionlab.report.run_page import Results, report_html
+from inceptionlab.runs.fitting import fit, make_fabric
+from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.prediction import Trained, load_trained
+from inceptionlab.runs.setup import Setup
+from inceptionlab.training.callbacks import Callbacks
+from inceptionlab.training.records import Fitted
+
+
+def train(
+    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Callbacks | None = None,
+    data: DataSet | None = None,
+) -> Score | None:  # fmt: skip
+    """Train, or go on training, in a folder; then test once and write the report. None where it was asked to stop.
+
+    `data` is loaded by its name where it is not handed over. Raises `RunError` for a folder that holds another or a
+    finished run.
+    """
+    run, where = run_folder(folder), machine or Machine()
+    loaded = data or load_data(setup.data, setup.spec.input, where.data_dir)
+    if fit(setup, run, where, callbacks, loaded).stopped:
+        return None
+    if os.environ.get("RANK", "0") == "0":  # one process tests, the others wait for what it found
+        _test(run, setup, loaded, where.device)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+    return run.tested().score
+
+
+def test(
+    folder: RunFolder | Path | str, data: DataSet | None = None, device: str = "auto", blocks: Blocks | None = None
+) -> Score:
+    """Read the test set of a run that was fitted, once; write `test.json`, the predictions and the report.
+
+    A run that was tested before gives what it found then. `blocks` are the factories of its `Block` nodes. Raises
+    `RunError` where training has not ended.
+    """
+    run = run_folder(folder)
+    return run.tested().score if run.is_tested else _test(run, run.setup(blocks), data, device)
+
+
+def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Score:
+    fitted, began = run.fitted(), run.environment()
+    if fitted is None or began is None:
+        raise RunError(f"{run.path} has not trained to its end; go on with --resume {run.path}")
+    fabric, precision = make_fabric(device, began.precision)
+    trained = load_trained(run, setup, fabric.device)
+    loaded = data or load_data(setup.data, setup.spec.input)
+    images = loaded.test.limited(setup.limit_test)
+    with fabric.autocast():
+        logits = logits_of(trained.network, images.to(fabric.device), setup.spec.input, mirror=setup.recipe.mirror)
+    result = score(logits, images.labels.cpu())
+    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.mirror else 1)
+    _write_report(run, trained, Predictions(logits, images.labels.cpu()), loaded, tested)
+    run.write_test(tested, Predictions(logits, images.labels.cpu()))
+    return result
+
+
+def _selected(setup: Setup, fitted: Fitted) -> str:
+    if setup.recipe.select == "last":
+        return f"last epoch ({fitted.epochs})"
+    return f"best val_top1 ({fitted.best_top1:.4f}, epoch {fitted.best_epoch} of {fitted.epochs})"
+
+
+def _write_report(run: RunFolder, trained: Trained, found: Predictions, data: DataSet, tested: Tested) -> None:
+    epochs = [asdict(epoch) for epoch in run.epochs()]
+    facts = {
+        "run": run.path.name, "data": f"{data.name} ({data.note})", "selected by": tested.selected_by,
+        "config": asdict(run.config()), "environment": asdict(run.environment()),  # type: ignore[arg-type]
+    }  # fmt: skip
+    images = data.test.limited(run.config().limit_test)
+    results = Results(tested.score, found.logits, images, epochs, trained.network.spec, facts)
+    run.write_page(curves(epochs), report_html(results))
