@@ -84,7 +84,6 @@ def refuse_unread(value: object, reasons: Mapping[str, str], error: type[Incepti
 
 def fit(value: object, hint: Any, name: str, error: type[InceptionLabError] = ConfigError) -> Any:
     """A value as a type hint wants it. Raises `error` with a sentence that says what would work."""
-<<<<<<< HEAD
     try:
         return as_hinted(value, hint)
     except Unfit as problem:
@@ -109,27 +108,16 @@ def as_hinted(value: object, hint: Any) -> Any:
             if isinstance(value, list | tuple):
                 return tuple(as_hinted(item, kind) for item in cast(tuple[object, ...], value))
             continue
+        if part is Path and isinstance(value, str):
+            return Path(value)
         try:
-            fitted = msgspec.convert(value, part)
+            fitted = msgspec.convert(_plain(value), part)
         except (msgspec.ValidationError, RecursionError):
             continue
         if not _finite(fitted):
             raise Unfit("give a finite number")
         return fitted
     raise Unfit(_wanted(hint, value))
-=======
-    if any(is_dataclass(part) and isinstance(value, cast(type, part)) for part in _parts(hint)):
-        return value
-    if isinstance(value, str) and Path in _parts(hint):
-        return Path(value)
-    try:
-        fitted = msgspec.convert(_plain(value), hint)
-    except (msgspec.ValidationError, RecursionError):
-        raise error(f"{name} = {shown(value)}: {_wanted(hint, value)}") from None
-    if not _finite(fitted):
-        raise error(f"{name} = {shown(value)}: give a finite number")
-    return fitted
->>>>>>> main
 
 
 def _plain(value: object) -> object:
