@@ -8,10 +8,10 @@ from inceptionlab import Input, Network, SpecError, get_spec, list_models
 from inceptionlab.analysis.difference import diff
 from inceptionlab.analysis.tables import as_records, rows
 from inceptionlab.analysis.words import describe
-from inceptionlab.rules import attend, residual, without_branch
+from inceptionlab.rules import attend, parse_rule, replace, residual, without_branch
 from inceptionlab.spec import Block, Concat, Conv, Linear, Norm, Pool, Seq, Split, Sum
 from inceptionlab.spec.codec import digest, dumps, from_json, loads, to_json
-from tests.random_specs import specs
+from tests.random_specs import any_tree, specs
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -26,6 +26,16 @@ def test_members_come_back_from_json(name):
 def test_random_specs_come_back_from_json(spec):
     assert loads(dumps(spec)) == spec
     assert hash(loads(dumps(spec))) == hash(spec)
+
+
+@settings(max_examples=200)
+@given(any_tree)
+def test_any_tree_comes_back_from_json_and_from_its_text(tree):
+    again = loads(dumps(tree))
+    assert again == tree
+    assert (digest(again), repr(again)) == (digest(tree), repr(tree))
+    rule = replace("a.**", tree)
+    assert parse_rule(str(rule)) == rule
 
 
 def test_no_two_members_share_a_digest():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inceptionlab.analysis.geometry import format_shape, measure
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import format_shape
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import Node, Residual
 from inceptionlab.spec.tree import children_of, walk

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from inceptionlab.analysis.geometry import MeasuredNode, measure, measure_node
+from inceptionlab.analysis.geometry import measure, measure_node
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.words import describe
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inceptionlab.analysis.costs import Shape, attention_width, ghost_width, has_bias, paddings
-from inceptionlab.analysis.geometry import MeasuredNode, measure
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.receptive import EVERYTHING, Axis
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network

@@ -6,11 +6,11 @@ norms, activations, pooling and additions are not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from inceptionlab.analysis import costs
 from inceptionlab.analysis.costs import Shape
+from inceptionlab.analysis.measured import MeasuredNetwork, MeasuredNode, format_shape
 from inceptionlab.analysis.receptive import Field, union
 from inceptionlab.errors import SizeError, SpecError
 from inceptionlab.spec.network import Network
@@ -29,68 +29,6 @@ from inceptionlab.spec.nodes import (
     Sum,
 )
 from inceptionlab.spec.tree import join
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredNode:
-    """A node with what geometry knows of it; `children` are measured too, so this is the tree once more.
-
-    `params` and `macs` include the children. `field` is the receptive field on the network's input.
-    """
-
-    path: str
-    node: Node
-    input: Shape
-    output: Shape
-    params: int
-    macs: int
-    field: Field
-    children: tuple[MeasuredNode, ...] = ()
-
-    def walk(self) -> Iterator[MeasuredNode]:
-        """The node and all below it, parents first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredNetwork:
-    """A network with its top-level nodes and auxiliary heads measured."""
-
-    network: Network
-    children: tuple[MeasuredNode, ...]
-    aux: tuple[MeasuredNode, ...]
-
-    @property
-    def params(self) -> int:
-        """Parameters without the auxiliary heads."""
-        return sum(child.params for child in self.children)
-
-    @property
-    def params_with_aux(self) -> int:
-        """Parameters with the auxiliary heads."""
-        return self.params + sum(head.params for head in self.aux)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds of one picture without the auxiliary heads."""
-        return sum(child.macs for child in self.children)
-
-    @property
-    def macs_with_aux(self) -> int:
-        """Multiply-adds of one picture with the auxiliary heads run."""
-        return self.macs + sum(head.macs for head in self.aux)
-
-    def stages(self) -> dict[int, MeasuredNode]:
-        """The last node before the head at each stride, finest first."""
-        count = len(self.network.stem.children) + len(self.network.body.children)
-        return {row.field.height.jump: row for row in self.children[:count]}
-
-    def walk(self) -> Iterator[MeasuredNode]:
-        """Every node, parents first, the auxiliary heads last."""
-        for top in (*self.children, *self.aux):
-            yield from top.walk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +196,3 @@ def shortcut_of(node: Residual, shape: Shape, out: Shape) -> Node | None:
         return None
     stride = (-(-shape[1] // out[1]), -(-shape[2] // out[2]))
     return Conv(out[0], 1, stride, act=None)
-
-
-def format_shape(shape: Shape) -> str:
-    """A shape as it stands in tables: channels x height x width."""
-    return "x".join(str(side) for side in shape)

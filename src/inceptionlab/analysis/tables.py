@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inceptionlab.analysis.geometry import MeasuredNode, measure
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.words import describe
 from inceptionlab.spec.network import Network
 

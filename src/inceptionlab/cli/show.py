@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from inceptionlab.analysis import formulas, geometry
-from inceptionlab.analysis.geometry import format_shape
+from inceptionlab.analysis.measured import format_shape
 from inceptionlab.analysis.tables import as_records, rows
 from inceptionlab.analysis.words import describe
 from inceptionlab.cli.variant import Variant

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inceptionlab.analysis.geometry import MeasuredNode, measure, measure_node, split_widths
+from inceptionlab.analysis.geometry import measure, measure_node, split_widths
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.errors import SpecError
 from inceptionlab.nn.checkpointing import checkpoint_modules, checkpointed
 from inceptionlab.nn.initialise import Scheme, initialise

@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from inceptionlab.analysis.drawing import draw
-from inceptionlab.analysis.geometry import format_shape, measure
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import format_shape
 from inceptionlab.analysis.words import describe
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.evaluation.metrics import Score, calibration, confusion, per_class, worst_mistakes

@@ -12,7 +12,7 @@ import msgspec
 from inceptionlab.decoding import From0
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.nodes import Children, Seq
-from inceptionlab.spec.values import Outputs, Side, Width, fitting, value
+from inceptionlab.spec.values import Side, Width, fitting, value
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -75,7 +75,7 @@ class Network:
     body: Seq
     head: Seq
     input: Input = Input()
-    classes: Outputs | Literal[0] = 1000
+    classes: Annotated[int, msgspec.Meta(ge=0, le=2**20)] = 1000
     aux: tuple[Aux, ...] = ()
     rules: Text = ""
 
@@ -125,7 +125,7 @@ class Network:
 
     def with_classes(self, classes: int) -> Network:
         """The same network for another number of classes; 0 leaves the features of the head."""
-        if classes < 0:
+        if fitting("Network", "classes", classes, int) < 0:
             raise SpecError(f"{self.name}: {classes} classes were asked for; give 0 (features) or more")
         return replace(self, classes=classes)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from inceptionlab.analysis.geometry import MeasuredNetwork, measure
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNetwork
 from inceptionlab.errors import SizeError, SpecError, nearest
 from inceptionlab.rules import small_stem
 from inceptionlab.spec.network import Aux, Network
