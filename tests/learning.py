@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inceptionlab import create_model, get_spec, list_models
-from inceptionlab.data.batches import to_input
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.registry import load_data
 
 RATE = 3e-5  # small enough for the steepest, Inception-v4 with 4 pictures in a batch norm
@@ -26,7 +26,7 @@ def losses(name: str, size: int, images: Tensor, labels: Tensor) -> list[float]:
     channels = get_spec(name).input.channels
     model = create_model(name, 10, channels, size).to(memory_format=torch.channels_last).train()
     images = images if channels == 3 else images.float().mean(3, keepdim=True).to(torch.uint8)
-    x = to_input(images, model.spec.input)
+    x = Preprocess(model.spec.input).to_input(images)
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     seen: list[float] = []
     for step in range(3):

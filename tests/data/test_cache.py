@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.sources import folder
-from inceptionlab.data.stores.cache import remembered
+from inceptionlab.data.stores.decoded import folder_of, in_memory
 from inceptionlab.spec.network import Input
 from inceptionlab.storage import cache_folder
 
@@ -18,44 +19,51 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "inceptionlab"
 
 
-def pictures():
-    return Pictures(
-        torch.arange(48, dtype=torch.uint8).view(4, 2, 2, 3), torch.tensor([0, 1, 0, 1]), ("a", "b"), ("w",)
-    )
+PIXELS = torch.arange(48, dtype=torch.uint8).view(4, 2, 2, 3)
+
+
+def remembered(files, settings, calls=None):
+    """Four images, and how often the first was decoded."""
+
+    def read(number):
+        if calls is not None and number == 0:
+            calls.append(1)
+        return PIXELS[number].numpy()
+
+    images = in_memory(folder_of(files, settings), 4, (2, 2, 3), read, "four images")
+    return Pictures(images, torch.tensor([0, 1, 0, 1]), ("a", "b"), ("v", "w", "x", "y"))
 
 
 def test_the_second_time_nothing_is_read(tmp_path, cache):
     (tmp_path / "x.bin").write_bytes(b"1")
     calls = []
-
-    def read():
-        calls.append(1)
-        return pictures()
-
     for _ in range(3):
-        kept = remembered([tmp_path / "x.bin"], ["size", 2], read)
-        assert torch.equal(kept.images, pictures().images)
-        assert torch.equal(kept.labels, pictures().labels)
-        assert (kept.classes, kept.paths) == (("a", "b"), ("w",))
+        kept = remembered([tmp_path / "x.bin"], ["size", 2], calls)
+        assert torch.equal(kept.images[:], PIXELS)
+        assert torch.equal(kept.labels, torch.tensor([0, 1, 0, 1]))
+        assert (kept.classes, kept.paths) == (("a", "b"), ("v", "w", "x", "y"))
     assert len(calls) == 1
-    kept.images.zero_()  # changes stay in memory
-    assert remembered([tmp_path / "x.bin"], ["size", 2], read).images.sum() > 0
-    remembered([tmp_path / "x.bin"], ["size", 3], read)
+    kept.images[:].zero_()  # changes stay in memory
+    assert remembered([tmp_path / "x.bin"], ["size", 2], calls).images[:].sum() > 0
+    remembered([tmp_path / "x.bin"], ["size", 3], calls)
     os.utime(tmp_path / "x.bin", ns=(1, 1))
-    remembered([tmp_path / "x.bin"], ["size", 2], read)
+    remembered([tmp_path / "x.bin"], ["size", 2], calls)
     assert len(calls) == 3
 
 
 def test_a_damaged_or_forbidden_cache_is_done_without(tmp_path, cache, monkeypatch):
     (tmp_path / "x.bin").write_bytes(b"1")
-    remembered([tmp_path / "x.bin"], 0, pictures)
-    (array,) = cache.rglob("images.npy")
-    array.write_bytes(array.read_bytes()[:20])
-    assert torch.equal(remembered([tmp_path / "x.bin"], 0, pictures).images, pictures().images)
+    remembered([tmp_path / "x.bin"], 0)
+    (array,) = cache.rglob("pixels.npy")
+    whole = array.read_bytes()
+    array.write_bytes(whole[:20])
+    assert torch.equal(remembered([tmp_path / "x.bin"], 0).images[:], PIXELS)
+    array.write_bytes(whole[:-5] + b"wrong")  # found by its checksum
+    assert torch.equal(remembered([tmp_path / "x.bin"], 0).images[:], PIXELS)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert cache_folder() == tmp_path / "file" / "inceptionlab"
-    assert len(remembered([tmp_path / "x.bin"], 0, pictures)) == 4
+    assert len(remembered([tmp_path / "x.bin"], 0)) == 4
 
 
 def test_a_folder_of_pictures_is_decoded_once(tmp_path, cache, monkeypatch):
@@ -64,8 +72,8 @@ def test_a_folder_of_pictures_is_decoded_once(tmp_path, cache, monkeypatch):
         for i in range(6):
             pixels = np.random.default_rng(i).integers(0, 255, (20, 24, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
-    first = folder.load(tmp_path / "data", Input(3, 16, 16))
-    monkeypatch.setattr(folder, "_decoded", None)
-    second = folder.load(tmp_path / "data", Input(3, 16, 16))
+    first = folder.load(tmp_path / "data", Preprocess(Input(3, 16, 16)))
+    monkeypatch.setattr(Preprocess, "read", None)
+    second = folder.load(tmp_path / "data", Preprocess(Input(3, 16, 16)))
     assert first.train.digest() == second.train.digest()
     assert first.train.paths == second.train.paths

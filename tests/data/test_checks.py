@@ -76,8 +76,8 @@ def test_a_good_folder_passes(tmp_path, capsys):
 def test_sets_in_memory_are_checked_too():
     found = check_set(digits())
     assert sum(found.counts["train"].values()) == 1438
-    assert found.sizes == [((32, 32), 1797)]
-    assert found.exact == []
+    assert list(found.sizes) == [((32, 32), 1797)]
+    assert list(found.exact) == []
 
 
 def test_what_is_no_folder_is_said(tmp_path):

@@ -19,17 +19,17 @@ from inceptionlab.data.batches import (
     Augment,
     augmented,
     batch_sizes,
-    centred,
     erased,
     ordered_batches,
-    to_input,
     train_batches,
 )  # fmt: skip
 from inceptionlab.data.dataset import DataSet, Pictures, array_set
 from inceptionlab.data.decode import decode, fitted
+from inceptionlab.data.preprocess import Preprocess, centred
 from inceptionlab.data.registry import cifar, folder, idx, load_data
 from inceptionlab.data.sources.download import Source, fetch
 from inceptionlab.data.split import stratified
+from inceptionlab.data.stores.images import InMemory
 
 
 def step_generator(seed, step):
@@ -39,7 +39,7 @@ def step_generator(seed, step):
 def pictures(n=12, size=8, channels=3, classes=3):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (n, size, size, channels), generator=generator, dtype=torch.uint8)
-    return Pictures(images, torch.arange(n) % classes, tuple("abc"[:classes]))
+    return Pictures(InMemory(images), torch.arange(n) % classes, tuple("abc"[:classes]))
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def server(tmp_path):
 
 
 def test_labels_and_counts_are_checked():
-    images = torch.zeros(3, 4, 4, 3, dtype=torch.uint8)
+    images = InMemory(torch.zeros(3, 4, 4, 3, dtype=torch.uint8))
     with pytest.raises(DataError, match="labels run from 0 to 7, but there are 2 classes"):
         Pictures(images, torch.tensor([0, 1, 7]), ("a", "b"))
     with pytest.raises(DataError, match="3 pictures have 2 labels"):
         Pictures(images, torch.tensor([0, 1]), ("a", "b"))
     with pytest.raises(DataError, match="no picture"):
-        Pictures(images[:0], torch.tensor([]), ("a", "b"))
+        Pictures(InMemory(images[:0]), torch.tensor([]), ("a", "b"))
     with pytest.raises(DataError, match="differ"):
         DataSet("d", pictures(), pictures(classes=2))
 
@@ -114,13 +114,13 @@ def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own():
     epochs = [torch.cat([i for i, _ in train_batches(store, batch_sizes(len(store), 5), 3, e)]) for e in (0, 1, 0)]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
-    assert sorted(epochs[1].flatten(1).sum(1).tolist()) == sorted(store.images.flatten(1).sum(1).tolist())
+    assert sorted(epochs[1].flatten(1).sum(1).tolist()) == sorted(store.images[:].flatten(1).sum(1).tolist())
     later = list(train_batches(store, batch_sizes(len(store), 5), 3, 0, first=1))
     assert torch.equal(later[0][0], epochs[0][5:10])
 
 
 def test_augmentation_crops_and_flips_reflected_pictures():
-    images = pictures(64, 8).images
+    images = pictures(64, 8).images[:]
     out = augmented(images, Augment(pad=2), (8, 8), step_generator(0, 5))
     assert out.shape == images.shape
     assert torch.equal(out, augmented(images, Augment(pad=2), (8, 8), step_generator(0, 5)))
@@ -138,13 +138,13 @@ def test_augmentation_crops_and_flips_reflected_pictures():
 
 
 def test_input_is_normalised_channels_last_and_resized():
-    x = to_input(pictures(4, 8).images, Input(3, 8, 8, mean=(0.5,) * 3, std=(0.25,) * 3))
-    expected = (pictures(4, 8).images.permute(0, 3, 1, 2) / 255 - 0.5) / 0.25
+    x = Preprocess(Input(3, 8, 8, mean=(0.5,) * 3, std=(0.25,) * 3)).to_input(pictures(4, 8).images[:])
+    expected = (pictures(4, 8).images[:].permute(0, 3, 1, 2) / 255 - 0.5) / 0.25
     torch.testing.assert_close(x, expected, atol=1e-5, rtol=0)
     assert x.is_contiguous(memory_format=torch.channels_last)
-    assert to_input(pictures(4, 8).images, Input(3, 16, 12)).shape == (4, 3, 16, 12)
+    assert Preprocess(Input(3, 16, 12)).to_input(pictures(4, 8).images[:]).shape == (4, 3, 16, 12)
     with pytest.raises(DataError, match="3 channel"):
-        to_input(pictures(4, 8).images, Input(1, 8, 8))
+        Preprocess(Input(1, 8, 8)).to_input(pictures(4, 8).images[:])
 
 
 def test_erasing_sets_a_square_to_the_mean():
@@ -211,7 +211,7 @@ def make_folder(root, parts, classes=("ants", "bees"), count=10):
 
 def test_a_folder_with_all_parts(tmp_path):
     make_folder(tmp_path, ("train", "val", "test"))
-    loaded = folder.load(tmp_path, Input(3, 14, 14))
+    loaded = folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
     assert loaded.train.images.shape == (20, 16, 16, 3)
     assert (len(loaded.validation), len(loaded.test)) == (20, 20)
     assert loaded.train.classes == ("ants", "bees")
@@ -220,7 +220,7 @@ def test_a_folder_with_all_parts(tmp_path):
 
 def test_a_folder_without_a_test_set_keeps_val_for_the_end(tmp_path):
     make_folder(tmp_path, ("train", "val"))
-    loaded = folder.load(tmp_path, Input(3, 14, 14))
+    loaded = folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
     assert loaded.validation is None
     assert "val/ is the test set" in loaded.note
     assert loaded.test.paths[0].endswith("val/ants/0.png")
@@ -228,27 +228,27 @@ def test_a_folder_without_a_test_set_keeps_val_for_the_end(tmp_path):
 
 def test_class_folders_alone_are_split(tmp_path):
     make_folder(tmp_path, (".",))
-    loaded = folder.load(tmp_path, Input(1, 14, 14))
+    loaded = folder.load(tmp_path, Preprocess(Input(1, 14, 14)))
     assert (len(loaded.train), len(loaded.test), loaded.train.channels) == (16, 4, 1)
     assert not set(loaded.train.paths) & set(loaded.test.paths)
 
 
 def test_bad_folders_are_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"0 class folder"):
-        folder.load(tmp_path, Input())
+        folder.load(tmp_path, Preprocess(Input()))
     make_folder(tmp_path, ("train", "val"))
     (tmp_path / "train" / "wasps").mkdir()
     with pytest.raises(DataError, match="wasps holds no picture"):
-        folder.load(tmp_path, Input())
+        folder.load(tmp_path, Preprocess(Input()))
     save(tmp_path / "train" / "wasps" / "a.png")
     with pytest.raises(DataError, match="differ"):
-        folder.load(tmp_path, Input(3, 14, 14))
+        folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
     (tmp_path / "train" / "ants" / "3.png").write_bytes(b"\x89PNG\r\n")
     with pytest.raises(DataError, match=r"train/ants/3\.png cannot be read"):
-        folder.load(tmp_path, Input(3, 14, 14))
+        folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
     monkeypatch.setattr(folder, "MOST_BYTES", 1000)
     with pytest.raises(DataError, match="smaller --input-size"):
-        folder.load(tmp_path, Input(3, 14, 14))
+        folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
 
 
 def test_unknown_data_are_refused(tmp_path, monkeypatch):
@@ -434,13 +434,13 @@ def test_bad_idx_files_are_refused(tmp_path):
     path = tmp_path / "x.gz"
     path.write_bytes(b"not gzip")
     with pytest.raises(DataError, match="cannot be unpacked"):
-        idx.read_idx(path)
+        idx.read_idx(path, 1)
     path.write_bytes(gzip.compress(b"\0\0\x09\1"))
     with pytest.raises(DataError, match="not an IDX file"):
-        idx.read_idx(path)
+        idx.read_idx(path, 1)
     path.write_bytes(gzip.compress(b"\0\0\x08\1\0\0\0\7abc"))
     with pytest.raises(DataError, match="should hold 7 bytes and holds 3"):
-        idx.read_idx(path)
+        idx.read_idx(path, 1)
 
 
 def test_digits_are_the_scans_of_scikit_learn():
@@ -463,7 +463,7 @@ def test_the_real_cifar10(data_dir):
     assert loaded.train.images.shape == (50_000, 32, 32, 3)
     assert torch.bincount(loaded.train.labels).tolist() == [5000] * 10
     assert torch.bincount(loaded.test.labels).tolist() == [1000] * 10
-    mean = loaded.train.images.float().mean((0, 1, 2)) / 255
+    mean = loaded.train.images[:].float().mean((0, 1, 2)) / 255
     assert mean.tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)
 
 

@@ -6,9 +6,11 @@ import torch
 from PIL import Image
 
 from inceptionlab.cli import main
+from inceptionlab.data import preprocess
 from inceptionlab.data.batches import ordered_batches, train_batches
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.sources import folder
-from inceptionlab.data.stores.disk import disk_images
+from inceptionlab.data.stores.decoded import disk_images
 from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
 from inceptionlab.spec.network import Input
@@ -36,13 +38,13 @@ def photos(tmp_path):
 
 
 def test_a_large_folder_gives_the_pictures_of_a_small_one(photos, cache, monkeypatch):
-    lazy = folder.load(photos, PICTURE)
+    lazy = folder.load(photos, Preprocess(PICTURE))
     monkeypatch.setattr(folder, "EAGER", 1000)
-    eager = folder.load(photos, PICTURE)
+    eager = folder.load(photos, Preprocess(PICTURE))
     assert isinstance(lazy.train.images, LazyImages)
     assert lazy.train.images.shape == eager.train.images.shape
     for one, two in ((lazy.train, eager.train), (lazy.train.limited(5), eager.train.limited(5))):
-        assert torch.equal(one.images[:], two.images)
+        assert torch.equal(one.images[:], two.images[:])
         assert torch.equal(one.labels, two.labels)
         assert one.paths == two.paths
         assert torch.equal(one.images[2], two.images[2])
@@ -56,18 +58,18 @@ def test_a_large_folder_gives_the_pictures_of_a_small_one(photos, cache, monkeyp
 
 def test_each_picture_is_decoded_once_for_all_starts(photos, cache, monkeypatch):
     read = []
-    decode = folder.decode
-    monkeypatch.setattr(folder, "decode", lambda *a, **k: read.append(1) or decode(*a, **k))
-    first = folder.load(photos, PICTURE).train
+    decode = preprocess.decode
+    monkeypatch.setattr(preprocess, "decode", lambda *a, **k: read.append(1) or decode(*a, **k))
+    first = folder.load(photos, Preprocess(PICTURE)).train
     assert not read  # nothing is decoded before it is asked for
     before = first.images[torch.tensor([3, 1])]
     assert len(read) == 2
-    again = folder.load(photos, PICTURE).train
+    again = folder.load(photos, Preprocess(PICTURE)).train
     assert torch.equal(again.images[torch.tensor([3, 1])], before)
     assert len(read) == 2
     assert again.digest() == first.digest()
     (photos / "train" / "a" / "0.png").write_bytes((photos / "train" / "a" / "1.png").read_bytes())
-    assert folder.load(photos, PICTURE).train.digest() != first.digest()  # other files are another set
+    assert folder.load(photos, Preprocess(PICTURE)).train.digest() != first.digest()  # other files are another set
 
 
 def test_a_picture_whose_bytes_were_lost_is_decoded_again(tmp_path):

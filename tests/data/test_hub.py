@@ -10,6 +10,7 @@ from inceptionlab import DataError
 from inceptionlab.cli import main
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.stores.lazy import LazyImages
+from inceptionlab.errors import MissingExtra
 from inceptionlab.spec.network import Input
 
 datasets = pytest.importorskip("datasets")
@@ -71,5 +72,5 @@ def test_what_is_no_set_of_pictures_is_said(cache, parquet):
 
 def test_without_datasets_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"pip install 'inceptionlab\[hub\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[hub\]'"):
         load_data("hf:anything", PICTURE)

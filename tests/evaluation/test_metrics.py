@@ -52,8 +52,8 @@ def test_confusion_is_sklearns():
     expected = confusion_matrix(labels, logits.argmax(1), labels=range(7))
     assert np.array_equal(confusion(logits, labels), expected)
     rows = per_class(logits, labels, tuple("abcdefg"))
-    assert [row["n"] for row in rows] == torch.bincount(labels).tolist()
-    assert rows[2]["recall"] == pytest.approx(expected[2, 2] / expected[2].sum())
+    assert [row.n for row in rows] == torch.bincount(labels).tolist()
+    assert rows[2].recall == pytest.approx(expected[2, 2] / expected[2].sum())
 
 
 def test_the_worst_mistakes_come_first():

@@ -6,24 +6,26 @@ import torch
 from PIL import Image
 
 from inceptionlab.cli import main
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.registry import digits
 from inceptionlab.evaluation.calibration import fitted_temperature
 from inceptionlab.evaluation.corruptions import CORRUPTIONS, corrupted
 from inceptionlab.evaluation.metrics import gain
 from inceptionlab.evaluation.views import views
+from inceptionlab.spec.network import Input
 
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (256, 256), (40, 1000)])
 @pytest.mark.parametrize("crops", [1, 10, 12, 144])
 def test_the_papers_count_their_crops(size, crops):
-    found = views(Image.new("RGB", size), (56, 56), 0.875, crops)
+    found = views(Image.new("RGB", size), Preprocess(Input(3, 56, 56)), crops)
     assert len(found) == crops
     assert all(view.size == (56, 56) for view in found)
 
 
 def test_crops_come_from_where_they_should():
     across = np.tile(np.linspace(0, 255, 256).astype(np.uint8), (64, 1))
-    found = views(Image.fromarray(across), (32, 32), 1.0, 10)
+    found = views(Image.fromarray(across), Preprocess(Input(1, 32, 32, crop=1.0)), 10)
     means = [np.asarray(view).mean() for view in found]
     assert means[0] < 40  # top left
     assert means[2] > 215  # top right
@@ -59,8 +61,8 @@ def test_corruptions_grow_and_repeat(kind):
     for severity in (1, 2, 3):
         changed = corrupted(pictures, kind, severity)
         assert changed.images.shape == pictures.images.shape
-        assert torch.equal(changed.images, corrupted(pictures, kind, severity).images)
-        distances.append((changed.images.float() - pictures.images.float()).abs().mean().item())
+        assert torch.equal(changed.images[:], corrupted(pictures, kind, severity).images[:])
+        distances.append((changed.images[:].float() - pictures.images[:].float()).abs().mean().item())
     assert 0 < distances[0] < distances[1] < distances[2]
 
 

@@ -14,6 +14,7 @@ from inceptionlab import ConfigError, DataError, RunError, get_spec, storage
 from inceptionlab.data.batches import Augment
 from inceptionlab.data.dataset import DataSet, Pictures
 from inceptionlab.data.registry import digits
+from inceptionlab.data.stores.images import InMemory
 from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.folder import RunFolder, to_toml
 from inceptionlab.runs.options import Machine
@@ -342,7 +343,7 @@ def test_weights_that_are_cut_off_are_refused(tmp_path):
 
 def test_a_run_does_not_go_on_with_other_pictures(tmp_path, data):
     assert train(SETUP, tmp_path, Machine("cpu"), Callbacks(stop=lambda: True), data) is None
-    other = replace(data, train=replace(data.train, images=255 - data.train.images))
+    other = replace(data, train=replace(data.train, images=InMemory(255 - data.train.images[:])))
     with pytest.raises(RunError, match="put the same data back"):
         train(SETUP, tmp_path, Machine("cpu"), QUIET, other)
 
@@ -356,7 +357,7 @@ def test_validation_comes_from_the_training_pictures(data):
 
 def test_one_training_picture_is_refused(tmp_path):
     images = torch.zeros(4, 32, 32, 1, dtype=torch.uint8)
-    pair = Pictures(images[:2], torch.tensor([0, 1]), tuple("0123456789"))
+    pair = Pictures(InMemory(images[:2]), torch.tensor([0, 1]), tuple("0123456789"))
     with pytest.raises(DataError, match="too few to split"):
         train(replace(SETUP, limit_train=None), tmp_path, Machine("cpu"), QUIET, DataSet("d", pair, pair))
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from inceptionlab import create_model
-from inceptionlab.data.batches import to_input
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.spec.network import IMAGENET_MEAN, IMAGENET_STD, Input
 from inceptionlab.weights.folding import folded, for_channels
 
@@ -20,7 +20,7 @@ def test_folding_changes_nothing_of_what_pictures_give(name, source):
     model = create_model(name, input_size=96, stem="imagenet").double().eval()
     pictures = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
     taken = Input(3, 96, 96, source.mean, source.std, order=source.order)
-    expected = model(to_input(pictures, taken).double())
+    expected = model(Preprocess(taken).to_input(pictures).double())
     state, picture = folded(dict(model.state_dict()), model.spec, source)
     model.load_state_dict(state)
     assert picture.order == "RGB"
@@ -37,7 +37,7 @@ def test_a_grey_picture_is_three_equal_planes():
     grey.load_state_dict(state)
     pictures = torch.randint(0, 256, (2, 96, 96, 1), dtype=torch.uint8)
     taken = Input(3, 96, 96, IMAGENET_MEAN, IMAGENET_STD)
-    expected = colour(to_input(pictures.expand(-1, -1, -1, 3), taken).double())
+    expected = colour(Preprocess(taken).to_input(pictures.expand(-1, -1, -1, 3)).double())
     x = ((pictures.double() / 255 - picture.mean[0]) / picture.std[0]).permute(0, 3, 1, 2)
     torch.testing.assert_close(grey(x), expected, rtol=1e-4, atol=1e-5)
 
@@ -46,7 +46,7 @@ def test_bgr_pictures_are_turned_after_they_are_normalised():
     pictures = torch.randint(0, 256, (1, 4, 4, 3), dtype=torch.uint8)
     rgb = Input(3, 4, 4, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
     bgr = Input(3, 4, 4, (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), order="BGR")
-    assert torch.equal(to_input(pictures, bgr), to_input(pictures, rgb).flip(1))
+    assert torch.equal(Preprocess(bgr).to_input(pictures), Preprocess(rgb).to_input(pictures).flip(1))
 
 
 def test_a_source_of_another_number_of_channels_has_its_mean():

@@ -80,7 +80,7 @@ def train(
 
 
 def _recipe(name: str | None, data: str, changes: Changes) -> Recipe:
-    from inceptionlab.runs.configuring import default_recipe
+    from inceptionlab.data.registry import default_recipe
     from inceptionlab.training.recipe import load_recipe, override, recipe_from
 
     names = ("epochs", "batch_size", "lr", "precision")

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from inceptionlab.data.dataset import DataSet, Pictures
-from inceptionlab.data.decode import decode
+from inceptionlab.data.decode import decode_with_mode
+from inceptionlab.data.preprocess import as_image
 from inceptionlab.data.progress import followed
+from inceptionlab.data.registry import NAMES, find_folder, load_data
 from inceptionlab.data.sources.folder import find_pictures
+from inceptionlab.data.sources.naming import parse_name
 from inceptionlab.errors import DataError
 
 NEAR_BITS = 3
@@ -41,28 +46,53 @@ class Seen:
 
 
 Pair = tuple[Seen, Seen]
+Unreadable = tuple[str, str]
+Look = Callable[[], Seen | Unreadable]
+"""Looks at one image; gives what it saw, or the image's name and why it cannot be read."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """What the checks found. A pair is a leak where its splits differ and a conflict where its classes do."""
+    """What the checks found: images by split and class, sizes (width, height) and modes with how many have them, what
+    cannot be read with the reason, and pairs of equal and of nearly equal images.
 
-    counts: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
-    sizes: list[tuple[tuple[int, int], int]] = field(default_factory=list[tuple[tuple[int, int], int]])
-    modes: dict[str, int] = field(default_factory=dict[str, int])
-    unreadable: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    exact: list[Pair] = field(default_factory=list[Pair])
-    near: list[Pair] = field(default_factory=list[Pair])
+    A pair is a leak where its splits differ and a conflict where its classes do.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    sizes: tuple[tuple[tuple[int, int], int], ...]
+    modes: Mapping[str, int]
+    unreadable: tuple[tuple[str, str], ...]
+    exact: tuple[Pair, ...]
+    near: tuple[Pair, ...]
 
     @property
-    def leaks(self) -> list[Pair]:
-        """Pairs of the same or nearly the same picture in two splits."""
-        return [pair for pair in (*self.exact, *self.near) if pair[0].split != pair[1].split]
+    def leaks(self) -> tuple[Pair, ...]:
+        """Pairs of the same or nearly the same image in two splits."""
+        return tuple(pair for pair in (*self.exact, *self.near) if pair[0].split != pair[1].split)
 
     @property
-    def conflicts(self) -> list[Pair]:
-        """Pairs of the same picture under two classes."""
-        return [pair for pair in self.exact if pair[0].label != pair[1].label]
+    def conflicts(self) -> tuple[Pair, ...]:
+        """Pairs of the same image under two classes."""
+        return tuple(pair for pair in self.exact if pair[0].label != pair[1].label)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything can be read, and nothing leaks or stands under two classes."""
+        return not (self.unreadable or self.leaks or self.conflicts)
+
+    def as_record(self) -> dict[str, Any]:
+        """Plain values for JSON; a pair is the names of its images."""
+
+        def pairs(some: tuple[Pair, ...]) -> list[list[str]]:
+            return [[a.name, b.name] for a, b in some]
+
+        return {
+            "counts": {split: dict(counts) for split, counts in self.counts.items()}, "imbalance": self.imbalance,
+            "sizes": [[*size, n] for size, n in self.sizes], "modes": dict(self.modes),
+            "unreadable": [list(row) for row in self.unreadable], "exact": pairs(self.exact),
+            "near": pairs(self.near), "leaks": pairs(self.leaks), "conflicts": pairs(self.conflicts),
+        }  # fmt: skip
 
     @property
     def imbalance(self) -> float:
@@ -70,47 +100,54 @@ class Findings:
         return max((max(c.values()) / max(1, min(c.values())) for c in self.counts.values()), default=1.0)
 
 
+def check_data(data: str | Path | DataSet, data_dir: Path | None = None) -> Findings:
+    """Check a data set: by its name, a folder of images, one of the hub ("hf:NAME", "stream:NAME"), or one that is
+    loaded. Raises `DataError` where there is none.
+    """
+    if isinstance(data, DataSet):
+        return check_set(data)
+    name = parse_name(str(data), NAMES)
+    return (
+        check_folder(find_folder(name, data_dir))
+        if name.kind == "folder"
+        else check_set(load_data(name.text, None, data_dir))
+    )
+
+
 def check_folder(folder: Path) -> Findings:
-    """Check a folder of pictures, with or without splits. Raises `DataError` where it is no such folder."""
+    """Check a folder of images at their own size, with or without splits. Raises `DataError` where it is none."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder of pictures")
     parts = [name for name in ("train", "val", "test") if (folder / name).is_dir()]
-    seen: list[Seen] = []
-    unreadable: list[tuple[str, str]] = []
+    looks: list[Look] = []
     for split in parts or ["all"]:
         classes, files, labels = find_pictures(folder / split if parts else folder)
-
-        def look(i: int, split: str = split, classes: tuple[str, ...] = classes, files: list[str] = files,
-                 labels: list[int] = labels) -> Seen | tuple[str, str]:  # fmt: skip
-            try:
-                return _of_file(split, classes[labels[i]], files[i])
-            except DataError as error:
-                return files[i], str(error)
-
-        with ThreadPoolExecutor() as pool:
-            for found in followed(pool.map(look, range(len(files))), f"looking at {split}", len(files)):
-                seen.append(found) if isinstance(found, Seen) else unreadable.append(found)
-    return _findings(seen, unreadable)
+        looks += [partial(_of_file, split, classes[label], file) for label, file in zip(labels, files, strict=True)]
+    return _findings(looks)
 
 
 def check_set(data: DataSet) -> Findings:
-    """Check a data set that is in memory."""
+    """Check a data set as it is given out."""
     splits = [("train", data.train), ("val", data.validation), ("test", data.test)]
-    return _findings([one for name, part in splits if part is not None for one in _of_array(name, part)], [])
+    return _findings(
+        [partial(_of_set, split, part, i) for split, part in splits if part is not None for i in range(len(part))]
+    )
 
 
-def _of_file(split: str, label: str, path: str) -> Seen:
-    picture = decode(path, path, 3)
-    with Image.open(path) as raw:
-        return _seen(split, label, path, picture, raw.mode)
+def _of_file(split: str, label: str, path: str) -> Seen | Unreadable:
+    try:
+        image, mode = decode_with_mode(path, path, 3)
+    except DataError as error:
+        return path, str(error)
+    return _seen(split, label, path, image, mode)
 
 
-def _of_array(split: str, pictures: Pictures) -> Iterator[Seen]:
-    mode = "RGB" if pictures.channels == 3 else "L"
-    for i in followed(range(len(pictures)), f"looking at {split}", len(pictures)):
-        pixels = pictures.images[i].numpy()
-        picture = Image.fromarray(pixels if pictures.channels == 3 else pixels[..., 0])
-        yield _seen(split, pictures.classes[int(pictures.labels[i])], f"{split} {i}", picture, mode)
+def _of_set(split: str, pictures: Pictures, i: int) -> Seen | Unreadable:
+    try:
+        image = as_image(pictures.images[i].cpu().numpy())
+    except DataError as error:
+        return f"{split} {i}", str(error)
+    return _seen(split, pictures.classes[int(pictures.labels[i])], f"{split} {i}", image, image.mode)
 
 
 def _seen(split: str, label: str, name: str, picture: Image.Image, mode: str) -> Seen:
@@ -123,21 +160,29 @@ def _seen(split: str, label: str, name: str, picture: Image.Image, mode: str) ->
     return Seen(split, label, name, picture.size, mode, digest, value, thumbnail)
 
 
-def _findings(seen: list[Seen], unreadable: list[tuple[str, str]]) -> Findings:
+def _looked(look: Look) -> Seen | Unreadable:
+    return look()
+
+
+def _findings(looks: Sequence[Look]) -> Findings:
+    with ThreadPoolExecutor() as pool:
+        found = list(followed(pool.map(_looked, looks), "looking at images", len(looks)))
+    seen = [one for one in found if isinstance(one, Seen)]
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in seen:
         counts[one.split][one.label] += 1
-    sizes = Counter(one.size for one in seen).most_common(8)
+    sizes = tuple(Counter(one.size for one in seen).most_common(8))
     modes = dict(Counter(one.mode for one in seen).most_common())
     same: dict[str, list[Seen]] = defaultdict(list)
     for one in seen:
         same[one.digest].append(one)
-    exact = [(group[0], other) for group in same.values() for other in group[1:]]
+    exact = tuple((group[0], other) for group in same.values() for other in group[1:])
     singles = [group[0] for group in same.values()]
+    unreadable = tuple(one for one in found if not isinstance(one, Seen))
     return Findings({k: dict(v) for k, v in counts.items()}, sizes, modes, unreadable, exact, _near(singles))
 
 
-def _near(seen: list[Seen]) -> list[Pair]:
+def _near(seen: list[Seen]) -> tuple[Pair, ...]:
     """Pairs whose hashes differ in few bits and whose small copies differ by few greys.
 
     Hashes that differ in at most three bits agree in one of four bands of 16.
@@ -153,7 +198,7 @@ def _near(seen: list[Seen]) -> list[Pair]:
                 pair = (members[i], members[j])
                 if pair not in found and np.abs(seen[pair[0]].grey - seen[pair[1]].grey).mean() < NEAR_GREYS:
                     found[pair] = (seen[pair[0]], seen[pair[1]])
-    return list(found.values())
+    return tuple(found.values())
 
 
 def _close(hashes: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -6,9 +6,7 @@ reads and changes its own rows alone. So any number of processes sees the images
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,18 +14,11 @@ import msgspec
 import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
 from inceptionlab import rng
 from inceptionlab.data.dataset import Pictures
-from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.decoding import From0, Natural, refuse_unread, validate
 from inceptionlab.errors import DataError
-from inceptionlab.spec.network import Input
-
-AHEAD = 2
-"""Batches that are read ahead of the one in work."""
-
 
 Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """A number from 0 to 1."""
@@ -125,21 +116,8 @@ def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Ten
 
 def _taken(pictures: Pictures, places: Sequence[Tensor | slice]) -> Iterator[tuple[Tensor, Tensor]]:
     """The pictures and labels at each place; those not in memory are read while others are worked on."""
-    if not isinstance(pictures.images, LazyImages):
-        for place in places:
-            yield pictures.images[place], pictures.labels[place]
-        return
-    pictures.images.expect(places)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(pictures.images.__getitem__, place) for place in places[:AHEAD])
-        for i, place in enumerate(places):
-            if i + AHEAD < len(places):
-                waiting.append(pool.submit(pictures.images.__getitem__, places[i + AHEAD]))
-            try:
-                yield waiting.popleft().result(), pictures.labels[place]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    for place, images in zip(places, pictures.images.batches(places), strict=True):
+        yield images, pictures.labels[place]
 
 
 def augmented(
@@ -172,25 +150,6 @@ def _offsets(side: int, wanted: int, pad: int, rows: Rows, generator: torch.Gene
     start = torch.randint(-pad, room + pad + 1, (rows.count, 1), generator=generator)[rows.own]
     index = (start + torch.arange(wanted)).abs()
     return torch.where(index >= side, 2 * (side - 1) - index, index)
-
-
-def to_input(images: Shaped[Tensor, "b h w c"], picture: Input) -> Float[Tensor, "b c h2 w2"]:
-    """Normalised floats in channels-last memory, in the network's size and number of channels."""
-    if images.shape[3] != picture.channels:
-        raise DataError(f"the pictures have {images.shape[3]} channel(s) and the network takes {picture.channels}")
-    x = images.permute(0, 3, 1, 2)
-    mean, std = (torch.tensor(v, device=x.device).mul_(255).view(1, -1, 1, 1) for v in (picture.mean, picture.std))
-    x = (x - mean).div_(std)
-    x = x.flip(1) if picture.order == "BGR" else x
-    if x.shape[2:] != (picture.height, picture.width):
-        x = F.interpolate(x, (picture.height, picture.width), mode="bilinear", antialias=True)
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def centred(images: UInt8[Tensor, "b h w c"], size: tuple[int, int]) -> UInt8[Tensor, "b h2 w2 c"]:
-    """The centre crop of pictures that are larger than `size`; others as they are."""
-    top, left = (max(0, (images.shape[1 + i] - size[i]) // 2) for i in (0, 1))
-    return images[:, top : top + size[0], left : left + size[1]] if top or left else images
 
 
 def erased(

@@ -1,4 +1,4 @@
-"""A labelled set of pictures as one uint8 array, and its splits."""
+"""Labelled images and their splits."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
-from inceptionlab.data.stores.lazy import LazyImages
+from inceptionlab.data.preprocess import Preprocess
+from inceptionlab.data.stores.images import Images, InMemory
 from inceptionlab.errors import DataError
+from inceptionlab.spec.network import Network
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """`images` is `n h w c`, `labels` is `n`; `classes` names the labels. `paths` where they came from files.
-
-    Images that are not in memory (a large folder, a stream) are decoded when asked for; they index like a tensor.
+    """`images` is `n h w c`, in memory or not, `labels` is `n`; `classes` names the labels. `paths` where they came
+    from files.
     """
 
-    images: UInt8[Tensor, "n h w c"] | LazyImages
+    images: Images
     labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
     paths: tuple[str, ...] = ()
@@ -48,8 +49,7 @@ class Pictures:
     def subset(self, index: Int64[Tensor, " m"]) -> Pictures:
         """The pictures at `index`, in its order."""
         paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
-        images = self.images.subset(index) if isinstance(self.images, LazyImages) else self.images[index]
-        return replace(self, images=images, labels=self.labels[index], paths=paths)
+        return replace(self, images=self.images.subset(index), labels=self.labels[index], paths=paths)
 
     def limited(self, count: int | None) -> Pictures:
         """The first `count` pictures of a fixed shuffle, so that every class takes part; all for None."""
@@ -62,9 +62,7 @@ class Pictures:
 
     def order(self, generator: torch.Generator) -> Int64[Tensor, " n"]:
         """A random order of the pictures; a stream's is random within windows of it."""
-        if isinstance(self.images, LazyImages):
-            return self.images.order(generator)
-        return torch.randperm(len(self), generator=generator)
+        return self.images.order(generator)
 
     def to(self, device: torch.device) -> Pictures:
         """The set on a device."""
@@ -72,9 +70,7 @@ class Pictures:
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that identify pictures and labels."""
-        kept = self.images
-        pixels = kept.digest() if isinstance(kept, LazyImages) else np.ascontiguousarray(kept.cpu().numpy()).data
-        content = hashlib.sha256(pixels)
+        content = hashlib.sha256(self.images.digest())
         content.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         return content.hexdigest()[:16]
 
@@ -83,24 +79,44 @@ class Pictures:
 class DataSet:
     """A data set: training and test pictures, and validation pictures where they come apart from the training ones.
 
-    `size` is the side its pictures have by nature (None: photographs, which take the network's size). `note` says
-    how the splits came about.
+    `size` is the side its images have by nature, or (height, width) where they are not square (None: photographs, which
+    take the network's size). `note` says how the splits came about.
     """
 
     name: str
     train: Pictures
     test: Pictures
     validation: Pictures | None = None
-    size: int | None = None
+    size: int | tuple[int, int] | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
         if self.train.classes != self.test.classes:
             raise DataError(f"{self.name}: training classes {self.train.classes} differ from {self.test.classes}")
+        train, test = ("x".join(map(str, part.images.shape[1:])) for part in (self.train, self.test))
+        if train != test:
+            raise DataError(f"{self.name}: the training images are {train}, those of the test {test}")
+
+    @property
+    def native_size(self) -> tuple[int, int] | None:
+        """(height, width) of its images, None for photographs."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+def for_data(spec: Network, data: DataSet) -> Network:
+    """The network with the preprocessing that its data ask for: where they have a size by nature, images are not
+    zoomed, whatever the network's paper did with photographs. Raises `DataError` where proportions differ.
+    """
+    return for_native(spec, data.native_size, data.name)
+
+
+def for_native(spec: Network, size: tuple[int, int] | None, name: str) -> Network:
+    """`for_data` before the data set `name`, of images of (height, width) or of photographs (None), is read."""
+    return spec if size is None else replace(spec, input=Preprocess(spec.input).for_native(size, name).input)
 
 
 def array_set(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Pictures:
     """Pictures from numpy arrays `n h w c` or `n h w` (grey) and `n`."""
     pixels = images[..., None] if images.ndim == 3 else images
     whole = np.require(pixels, requirements=["C", "W"])
-    return Pictures(torch.from_numpy(whole), torch.from_numpy(labels.astype(np.int64)), classes)
+    return Pictures(InMemory(torch.from_numpy(whole)), torch.from_numpy(labels.astype(np.int64)), classes)

@@ -1,9 +1,11 @@
-"""One picture from a file: read defensively, oriented, in the right mode and size."""
+"""One image from a file: read defensively, turned upright, in the right mode and size. Nothing else opens images."""
 
 from __future__ import annotations
 
 import warnings
+from math import ceil
 from pathlib import Path
+from threading import Lock
 from typing import IO, Literal
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -11,30 +13,38 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from inceptionlab.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""What a file may hold, whatever its name says. Pillow knows more, and would start Ghostscript for an EPS."""
 SMALLEST = 4
 LARGEST = 100_000_000
-"""Pixels; a picture of 10,000 x 10,000 is read, one of 20,000 x 20,000 is refused before it is unpacked."""
+"""Pixels; an image of 10,000 x 10,000 is read, one of 20,000 x 20,000 is refused before it is unpacked."""
 
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_OPENING = Lock()
 
 
 def decode(
     file: str | Path | IO[bytes], where: str, channels: int, least: tuple[int, int] | None = None
 ) -> Image.Image:
-    """The picture as RGB (3 channels) or grey (1), turned upright as its EXIF says.
+    """The image as RGB (3 channels) or grey (1), turned upright as its EXIF says.
 
     A JPEG may be unpacked at a half, a quarter or an eighth of its size, if it stays twice as large as `least` asks.
     Raises `DataError`, naming `where`, for what cannot be read, is smaller than 4 pixels a side or too large.
     """
+    return decode_with_mode(file, where, channels, least)[0]
+
+
+def decode_with_mode(
+    file: str | Path | IO[bytes], where: str, channels: int, least: tuple[int, int] | None = None
+) -> tuple[Image.Image, str]:
+    """(the image as `decode` gives it, the mode that it has in the file, such as "RGB", "L" or "CMYK")."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(file) as picture:
-                _check_size(picture.size, where)
-                if least is not None:
-                    picture.draft(None, (2 * max(least), 2 * max(least)))
-                upright = ImageOps.exif_transpose(picture)
-                return upright.convert("RGB" if channels == 3 else "L")
+        with _opened(file) as image:
+            check_size(image.size, where)
+            mode = image.mode
+            if least is not None:
+                image.draft(None, (2 * max(least), 2 * max(least)))
+            return upright(image, channels), mode
     except FileNotFoundError:
         raise DataError(f"{where} does not exist") from None
     except IsADirectoryError:
@@ -44,12 +54,27 @@ def decode(
     except DataError:
         raise
     except UnidentifiedImageError:
-        raise DataError(f"{where} cannot be read as a picture: it is of no format that is known here") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise DataError(f"{where} cannot be read as a picture: {error}") from None
+        raise DataError(
+            f"{where} cannot be read as a picture: it is of no format that is known here ({', '.join(FORMATS)})"
+        ) from None
+    except Exception as error:  # every format of Pillow raises exceptions of its own
+        raise DataError(f"{where} cannot be read as a picture: {error or type(error).__name__}") from None
 
 
-def _check_size(size: tuple[int, int], where: str) -> None:
+def upright(image: Image.Image, channels: int) -> Image.Image:
+    """An image turned as its EXIF says, as RGB (3 channels) or grey (1)."""
+    return ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
+
+
+def _opened(file: str | Path | IO[bytes]) -> Image.Image:
+    """The file with its header read. Pillow warns above 89 million pixels, and `check_size` refuses above `LARGEST`."""
+    with _OPENING, warnings.catch_warnings():  # filters are the process's: threads would restore each other's
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(file, formats=FORMATS)
+
+
+def check_size(size: tuple[int, int], where: str) -> None:
+    """Raise `DataError` for an image of (width, height) that is too small or too large to be read."""
     width, height = size
     if min(size) < SMALLEST:
         raise DataError(f"{where} is {width}x{height} pixels; a picture needs at least {SMALLEST}x{SMALLEST}")
@@ -60,12 +85,21 @@ def _check_size(size: tuple[int, int], where: str) -> None:
 def fitted(
     picture: Image.Image, size: tuple[int, int], crop: float, interpolation: Literal["bilinear", "bicubic"]
 ) -> Image.Image:
-    """The centre crop of (height, width) after a resize that makes it `crop` of the picture's shorter side."""
+    """The centre crop of (height, width) after a resize that makes it `crop` of the image's shorter side."""
     height, width = size
     target = round(width / crop), round(height / crop)
     ratio = max(target[0] / picture.width, target[1] / picture.height)
+    if picture.width * picture.height * ratio**2 > LARGEST:  # a long strip, of which no more than the middle is used
+        picture = _middle(picture, (ceil(2 * target[0] / ratio), ceil(2 * target[1] / ratio)))
     resized = picture.resize(
-        (max(width, round(picture.width * ratio)), max(height, round(picture.height * ratio))), _FILTERS[interpolation]
+        (max(width, round(picture.width * ratio)), max(height, round(picture.height * ratio))), FILTERS[interpolation]
     )
     left, top = (resized.width - width) // 2, (resized.height - height) // 2
     return resized.crop((left, top, left + width, top + height))
+
+
+def _middle(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The middle of an image, at most (width, height)."""
+    width, height = min(size[0], picture.width), min(size[1], picture.height)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))

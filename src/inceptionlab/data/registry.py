@@ -1,62 +1,133 @@
-"""Data sets by name, found in a folder of the user's, in `INCEPTIONLAB_DATA`, in Debian's place, or downloaded."""
+"""Every data set that comes by name, in one table; and whatever else a user calls one, as a data set."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-import torch
-from PIL import Image
-
-from inceptionlab.data.dataset import DataSet, array_set
+from inceptionlab.data.dataset import DataSet, for_native
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.sources import cifar, folder, hub, idx
-from inceptionlab.data.split import stratified
+from inceptionlab.data.sources.digits import CLASSES as DIGITS
+from inceptionlab.data.sources.digits import digits
+from inceptionlab.data.sources.naming import DataName, parse_name
 from inceptionlab.errors import DataError, nearest
-from inceptionlab.spec.network import Input
+from inceptionlab.spec.network import Input, Network
 from inceptionlab.storage import cache_folder
 
-NAMES = ("digits", "cifar10", "cifar100", "fashion_mnist", "mnist")
+Loader = Callable[[str, list[Path], Path, str | None], DataSet]
+"""Reads a set by its name: from the first of some folders that has it, else downloaded to another, from a mirror."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a data set before it is read.
+
+    `size` is the side of its images in pixels (None: photographs of many sizes), `train` and `test` how many it has
+    (None: not known), `classes` their names (none: not known), `recipe` the recipe that suits it, `source` where it
+    comes from.
+    """
+
+    name: str
+    size: int | None
+    channels: int
+    classes: tuple[str, ...]
+    train: int | None
+    test: int | None
+    recipe: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A data set that comes by name, and how it is read."""
+
+    facts: Facts
+    load: Loader
+
+
+def _digits(name: str, places: list[Path], cache: Path, mirror: str | None) -> DataSet:
+    """They are installed, not looked for."""
+    return digits()
+
+
+def _known(facts: Facts, load: Loader) -> tuple[str, Known]:
+    return facts.name, Known(facts, load)
+
+
+KNOWN: dict[str, Known] = dict([
+    _known(Facts("digits", 32, 1, DIGITS, 1_438, 359, "digits", "scikit-learn"), _digits),
+    _known(Facts("cifar10", 32, 3, cifar.CIFAR10, 50_000, 10_000, "small", "www.cs.toronto.edu"), cifar.load),
+    _known(Facts("cifar100", 32, 3, cifar.CIFAR100, 50_000, 10_000, "small", "www.cs.toronto.edu"), cifar.load),
+    _known(Facts("fashion_mnist", 28, 1, idx.FASHION, 60_000, 10_000, "clothes", "Zalando Research"), idx.load),
+    _known(Facts("mnist", 28, 1, idx.CLASSES["mnist"], 60_000, 10_000, "digits", "ossci-datasets"), idx.load),
+])  # fmt: skip
+NAMES = tuple(KNOWN)
+PHOTOGRAPHS = "folder"
+"""The recipe for photographs."""
 
 
 def load_data(
     name: str, picture: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
 ) -> DataSet:
-    """A data set by name, one of the hub ("hf:NAME", "stream:NAME"), or a folder of pictures by path.
+    """A data set by name, one of the hub ("hf:NAME", "stream:NAME"), or a folder of images by path.
 
     The last two are read for the input `picture`. Named sets are looked for in `data_dir`, in the folder that
     INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. Raises
     `DataError` where nothing can be read.
     """
-    path = Path(name)
-    if name == "digits":
-        return digits()
-    if name.startswith(hub.PREFIXES):
-        return hub.load(name, picture or Input())
-    folders = [data_dir] if data_dir else []
-    if os.environ.get("INCEPTIONLAB_DATA"):
-        folders.append(Path(os.environ["INCEPTIONLAB_DATA"]))
-    cache = data_dir or cache_folder()
-    if name in cifar.LAYOUTS:
-        return cifar.load(name, folders, cache, mirror)
-    if name in idx.CLASSES:
-        return idx.load(name, folders, cache, mirror)
-    for candidate in (path, *(place / name for place in folders)):
-        if candidate.is_dir():
-            return folder.load(candidate, picture or Input())
-    if path.exists():
-        raise DataError(f"{name} is a file; give a folder of pictures or one of {', '.join(NAMES)}")
-    raise DataError(f"there is no data set and no folder {name!r}; {nearest(name, NAMES)}")
+    wanted, preprocess = parse_name(name, NAMES), Preprocess(picture or Input())
+    if wanted.kind in ("hf", "stream"):
+        return hub.load(wanted, preprocess)
+    if wanted.kind == "named":
+        return KNOWN[wanted.place].load(wanted.place, _places(data_dir), data_dir or cache_folder(), mirror)
+    return folder.load(find_folder(wanted, data_dir), preprocess)
 
 
-def digits() -> DataSet:
-    """The 1,797 scans of handwritten digits that scikit-learn ships, resized to 32x32; 20 % are the test set."""
-    from sklearn import datasets
+def describe(name: str, data_dir: Path | None = None) -> Facts:
+    """What is known of a data set without reading its images: everything of a named one, the classes of a folder, next
+    to nothing of a set of the hub. Raises `DataError` where there is no such folder.
+    """
+    wanted = parse_name(name, NAMES)
+    if wanted.kind == "named":
+        return KNOWN[wanted.place].facts
+    if wanted.kind in ("hf", "stream"):
+        return Facts(wanted.short, None, 3, (), None, None, PHOTOGRAPHS, "the hub")
+    place = find_folder(wanted, data_dir)
+    train = place / "train"
+    classes, files, _ = folder.find_pictures(train if train.is_dir() else place)
+    count = len(files) if train.is_dir() else None
+    return Facts(place.name, None, 3, classes, count, None, PHOTOGRAPHS, str(place))
 
-    scans, labels = cast(Any, datasets).load_digits(return_X_y=True)
-    small = (np.asarray(scans).reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
-    images = np.stack([np.asarray(Image.fromarray(s).resize((32, 32), Image.Resampling.BICUBIC)) for s in small])
-    pictures = array_set(images, np.asarray(labels), tuple("0123456789"))
-    rest, part = stratified(torch.as_tensor(labels, dtype=torch.int64), 0.2, seed=0)
-    return DataSet("digits", pictures.subset(rest), pictures.subset(part), size=32, note="test: 20 % by seed 0")
+
+def default_recipe(data: str) -> str:
+    """The name of the recipe that suits a data set."""
+    wanted = parse_name(data, NAMES)
+    return KNOWN[wanted.place].facts.recipe if wanted.kind == "named" else PHOTOGRAPHS
+
+
+def for_named(spec: Network, data: str) -> Network:
+    """The network with the preprocessing that a data set asks for, before that is read (`for_data`)."""
+    size = KNOWN[data].facts.size if data in KNOWN else None
+    return for_native(spec, None if size is None else (size, size), data)
+
+
+def find_folder(name: DataName, data_dir: Path | None) -> Path:
+    """The folder of this path, or of this name where data sets are looked for. Raises `DataError` for none."""
+    for candidate in (Path(name.place), *(place / name.place for place in _places(data_dir))):
+        try:
+            if candidate.is_dir():
+                return candidate
+        except OSError as error:
+            raise DataError(f"{name.text!r} cannot be a folder: {error.strerror}") from None
+    if Path(name.place).exists():
+        raise DataError(f"{name.text} is a file; give a folder of pictures or one of {', '.join(NAMES)}")
+    raise DataError(f"there is no data set and no folder {name.text!r}; {nearest(name.text.lower(), NAMES)}")
+
+
+def _places(data_dir: Path | None) -> list[Path]:
+    """The folders where data sets are looked for."""
+    named = os.environ.get("INCEPTIONLAB_DATA")
+    return [Path(place) for place in (data_dir, named) if place]

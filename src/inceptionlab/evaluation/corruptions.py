@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.stores.images import InMemory
 
 SEVERITIES = (1, 2, 3)
 _NOISE, _BLUR = (0.04, 0.08, 0.12), (0.6, 1.0, 1.5)
@@ -60,7 +61,7 @@ def corrupted(pictures: Pictures, kind: str, severity: int) -> Pictures:
         x = pictures.images[start : start + BATCH].permute(0, 3, 1, 2).float() / 255
         changed = CORRUPTIONS[kind](x, severity, generator).clamp(0, 1)
         parts.append((changed * 255).round().to(torch.uint8).permute(0, 2, 3, 1))
-    return replace(pictures, images=torch.cat(parts))
+    return replace(pictures, images=InMemory(torch.cat(parts)))
 
 
 def _kornia(part: str) -> Any:

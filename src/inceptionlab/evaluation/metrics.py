@@ -38,6 +38,17 @@ class Score:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """How well a class was recognised: shares of 1, and its number of images `n`."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    n: int
+
+
 def wilson(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval of a share (Wilson 1927); sensible at 0 and 1, where the normal one is not."""
     share = successes / n
@@ -78,21 +89,14 @@ def score(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> Score:
     )  # fmt: skip
 
 
-def per_class(
-    logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], classes: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """One `{label, precision, recall, f1, n}` a class."""
+def per_class(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], classes: tuple[str, ...]) -> list[ClassScore]:
+    """A row per class; a class without images, or never predicted, has zeros."""
     from sklearn import metrics
 
-    guesses, names = logits.argmax(1).numpy(), list(range(len(classes)))
     numbers: Any = cast(Any, metrics).precision_recall_fscore_support(
-        labels.numpy(), guesses, labels=names, zero_division=0.0
+        labels.numpy(), logits.argmax(1).numpy(), labels=range(len(classes)), zero_division=0.0
     )
-    precision, recall, f1, n = (np.asarray(column).tolist() for column in numbers)
-    return [
-        {"label": label, "precision": precision[i], "recall": recall[i], "f1": f1[i], "n": n[i]}
-        for i, label in enumerate(classes)
-    ]
+    return [ClassScore(label, *(column[i].item() for column in numbers)) for i, label in enumerate(classes)]
 
 
 def confusion(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> np.ndarray:

@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inceptionlab.data.batches import centred, ordered_batches, to_input
+from inceptionlab.data.batches import ordered_batches
 from inceptionlab.data.dataset import Pictures
-from inceptionlab.spec.network import Input
+from inceptionlab.data.preprocess import Preprocess
 
 BATCH = 256
 
 
 @torch.inference_mode()
 def logits_of(
-    model: Callable[[Tensor], Tensor], pictures: Pictures, picture: Input, batch: int = BATCH, mirror: bool = False
+    model: Callable[[Tensor], Tensor],
+    pictures: Pictures,
+    preprocess: Preprocess,
+    batch: int = BATCH,
+    mirror: bool = False,
 ) -> Float[Tensor, "n classes"]:
-    """Logits of every picture in order, as float32 on the CPU. The model must be in evaluation mode.
+    """Logits of every image in order, as float32 on the CPU. The model must be in evaluation mode; images are moved to
+    where it is, wherever they are.
 
-    With `mirror` they are the means of those of a picture and of its mirror image, in two forward passes.
+    With `mirror` they are the means of those of an image and of its mirror image, in two forward passes.
     """
-    batch = max(1, min(batch, batch * 96 * 96 // (picture.height * picture.width)))
-    size = (picture.height, picture.width)
+    height, width = preprocess.size
+    batch, device = max(1, min(batch, batch * 96 * 96 // (height * width))), device_of(model)
     parts: list[Tensor] = []
     for images, _ in ordered_batches(pictures, batch):
-        x = to_input(centred(images, size), picture)
+        x = preprocess.batch(images.to(device))
         parts.append(((model(x) + model(x.flip(3))) / 2 if mirror else model(x)).float().cpu())
     return torch.cat(parts)
 
 
 def accuracy_and_loss(
-    model: Callable[[Tensor], Tensor], pictures: Pictures, picture: Input, mirror: bool = False
+    model: Callable[[Tensor], Tensor], pictures: Pictures, preprocess: Preprocess, mirror: bool = False
 ) -> tuple[float, float]:
     """(top-1 accuracy, mean cross-entropy) on a set."""
-    logits, labels = logits_of(model, pictures, picture, mirror=mirror), pictures.labels.cpu()
+    logits, labels = logits_of(model, pictures, preprocess, mirror=mirror), pictures.labels.cpu()
     return (logits.argmax(1) == labels).float().mean().item(), F.cross_entropy(logits, labels).item()
+
+
+def device_of(model: Callable[[Tensor], Tensor]) -> torch.device:
+    """Where a model takes its input: beside its weights. Engines, which are functions, take it on the CPU."""
+    weights = chain(model.parameters(), model.buffers()) if isinstance(model, nn.Module) else iter(())
+    first = next(weights, None)
+    return torch.device("cpu") if first is None else first.device

@@ -2,94 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image, ImageOps
-from torch import Tensor, nn
+from torch import Tensor
 
-from inceptionlab.data.batches import to_input
 from inceptionlab.data.dataset import Pictures
-from inceptionlab.data.decode import decode, fitted
+from inceptionlab.data.decode import FILTERS, decode
+from inceptionlab.data.preprocess import Preprocess, as_image, centred
 from inceptionlab.data.progress import followed
-from inceptionlab.spec.network import Input
+from inceptionlab.evaluation.predictions import device_of
 
 Crops = Literal[1, 10, 12, 144]
 SCALES = (8 / 7, 9 / 7, 10 / 7, 11 / 7)
 """The shorter sides of GoogLeNet's four scales over its input: 256, 288, 320, 352 for 224."""
 
 
-def views(picture: Image.Image, size: tuple[int, int], crop: float, crops: Crops) -> list[Image.Image]:
-    """The crops of a picture for inputs of `size` (height, width), mirror images after their originals.
+def views(image: Image.Image, preprocess: Preprocess, crops: Crops) -> list[Image.Image]:
+    """The crops of an upright image in the size of the input, mirror images after their originals.
 
-    1: the centre. 10: the corners and the centre of the picture at its usual scale, mirrored (Krizhevsky 2012). 12:
-    those and the whole picture squeezed to the size, mirrored. 144: four scales, of each the three squares along the
-    longer side, of each the corners, the centre and the whole square, mirrored (GoogLeNet paper, section 7).
+    1: the centre. 10: the corners and the centre of the image at its usual scale, mirrored (Krizhevsky 2012). 12: those
+    and the whole image squeezed to the size, mirrored. 144: four scales, of each the three squares along the longer
+    side, of each the corners, the centre and the whole square, mirrored (GoogLeNet paper, section 7).
     """
+    (height, width), filter_ = preprocess.size, FILTERS[preprocess.input.interpolation]
     if crops == 1:
-        return [fitted(picture, size, crop, "bicubic")]
+        stored = torch.from_numpy(preprocess.stored(image))[None]
+        return [as_image(centred(stored, (height, width))[0].numpy())]
     if crops == 144:
-        squares = [square for scale in SCALES for square in _squares(picture, round(size[0] * scale))]
-        found = [view for square in squares for view in (*_five(square, size), _squeezed(square, size))]
+        squares = [square for scale in SCALES for square in _squares(image, round(height * scale), filter_)]
+        found = [view for square in squares for view in (*_five(square, (height, width)),
+                                                         square.resize((width, height), filter_))]  # fmt: skip
     else:
-        found = list(_five(_scaled(picture, max(size) / crop), size))
-        found += [_squeezed(picture, size)] if crops == 12 else []
+        usual = max(height, width) / min(1.0, preprocess.input.crop)  # above 1, images are smaller than the input
+        found = list(_five(_scaled(image, usual, filter_), (height, width)))
+        found += [image.resize((width, height), filter_)] if crops == 12 else []
     return [view for one in found for view in (one, ImageOps.mirror(one))]
 
 
-def _scaled(picture: Image.Image, shorter: float) -> Image.Image:
-    ratio = shorter / min(picture.size)
-    width, height = (max(1, round(side * ratio)) for side in picture.size)
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
+def _scaled(image: Image.Image, shorter: float, filter_: Image.Resampling) -> Image.Image:
+    ratio = shorter / min(image.size)
+    width, height = (max(1, round(side * ratio)) for side in image.size)
+    return image.resize((width, height), filter_)
 
 
-def _squares(picture: Image.Image, side: int) -> Iterator[Image.Image]:
-    scaled = _scaled(picture, side)
+def _squares(image: Image.Image, side: int, filter_: Image.Resampling) -> Iterator[Image.Image]:
+    scaled = _scaled(image, side, filter_)
     for place in (0.0, 0.5, 1.0):
         left, top = (round((length - side) * place) for length in scaled.size)
         yield scaled.crop((left, top, left + side, top + side))
 
 
-def _five(picture: Image.Image, size: tuple[int, int]) -> Iterator[Image.Image]:
+def _five(image: Image.Image, size: tuple[int, int]) -> Iterator[Image.Image]:
     height, width = size
     for down, across in ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)):
-        top, left = round((picture.height - height) * down), round((picture.width - width) * across)
-        yield picture.crop((left, top, left + width, top + height))
-
-
-def _squeezed(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+        top, left = round((image.height - height) * down), round((image.width - width) * across)
+        yield image.crop((left, top, left + width, top + height))
 
 
 @torch.inference_mode()
 def probabilities(
-    networks: Sequence[tuple[nn.Module, Input]], pictures: Pictures, crops: Crops = 1
+    networks: Sequence[tuple[Callable[[Tensor], Tensor], Preprocess]], pictures: Pictures, crops: Crops = 1
 ) -> Float[Tensor, "n classes"]:
-    """The mean probabilities of every picture over the crops and over the networks, each with its own input.
+    """The mean probabilities of every image over the crops and over the networks, each with its own preprocessing.
 
-    Pictures that come from files are read from them again, at their own size.
+    Images that come from files are read from them again, at their own size.
     """
 
     def row(i: int) -> Tensor:
-        return torch.stack([_mean(network, _picture(pictures, i), input, crops) for network, input in networks]).mean(0)
+        return torch.stack([_mean(network, pictures, i, preprocess, crops) for network, preprocess in networks]).mean(0)
 
     everything = followed(range(len(pictures)), f"{crops} crop(s), {len(networks)} network(s)", len(pictures))
     return torch.stack([row(i) for i in everything])
 
 
-def _picture(pictures: Pictures, i: int) -> Image.Image:
+def _mean(
+    network: Callable[[Tensor], Tensor], pictures: Pictures, i: int, preprocess: Preprocess, crops: Crops
+) -> Tensor:
+    image = _image(pictures, i, preprocess.stored_size if crops == 1 else None)
+    found = np.stack([np.asarray(view) for view in views(image, preprocess, crops)])
+    x = torch.from_numpy(found if found.ndim == 4 else found[..., None]).to(device_of(network))
+    return network(preprocess.to_input(x)).float().softmax(1).mean(0).cpu()
+
+
+def _image(pictures: Pictures, i: int, least: tuple[int, int] | None) -> Image.Image:
     if pictures.paths:
-        return decode(pictures.paths[i], pictures.paths[i], pictures.channels)
-    pixels = pictures.images[i].cpu().numpy()
-    return Image.fromarray(pixels if pictures.channels == 3 else pixels[..., 0])
-
-
-def _mean(network: nn.Module, picture: Image.Image, input: Input, crops: Crops) -> Tensor:
-    found = views(picture, (input.height, input.width), input.crop, crops)
-    pixels = np.stack([np.asarray(view) for view in found])
-    x = to_input(torch.from_numpy(pixels if pixels.ndim == 4 else pixels[..., None]), input)
-    device = next(network.parameters()).device
-    return network(x.to(device)).float().softmax(1).mean(0).cpu()
+        return decode(pictures.paths[i], pictures.paths[i], pictures.channels, least)
+    return as_image(pictures.images[i].cpu().numpy(), f"image {i}")

@@ -19,7 +19,6 @@ from inceptionlab.nn.layers.conv import activation, conv_layer, ghost_layer, nor
 from inceptionlab.nn.layers.head import dense_layer
 from inceptionlab.nn.layers.pool import pool_layer
 from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
-from inceptionlab.nn.siblings import merge_siblings
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import (
     LRN,
@@ -90,14 +89,12 @@ def build(
     seed: int | None = None,
     *,
     checkpoint: str | None = None,
-    siblings: bool = False,
 ) -> InceptionNetwork:
     """Build a network and draw its initial weights by the scheme `init`: from torch's generator, or from a `seed`.
 
     `init=None` allocates only: convolutions and linear layers hold whatever the memory held, for weights that are
-    loaded next. `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). `siblings` runs
-    the 1x1 convolutions that read the same map as one, with the same weights and keys. Raises `SizeError` where the
-    input is too small for a node, `SpecError` where the spec does not fit together.
+    loaded next. `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). Raises
+    `SizeError` where the input is too small for a node, `SpecError` where the spec does not fit together.
     """
     measured = measure(spec)
     tops = {row.path: _module(row) for row in measured.children}
@@ -105,8 +102,6 @@ def build(
     network = InceptionNetwork(spec, tops, heads)
     if init is not None:
         initialise(network, init, seed)
-    if siblings:
-        merge_siblings(network)
     if checkpoint is not None:
         checkpoint_modules(network, checkpoint)
     return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -39,7 +40,7 @@ def data_report(name: str, found: Findings) -> str:
     return f"<!doctype html><html lang='en'>{head}<title>{escape(name)}</title><style>{_STYLE}</style>{body}</html>"
 
 
-def _pairs(title: str, pairs: list[Pair]) -> str:
+def _pairs(title: str, pairs: Sequence[Pair]) -> str:
     if not pairs:
         return ""
     rows = "".join(f"<div>{_figure(a)}{_figure(b)}</div>" for a, b in pairs[:SHOWN])

@@ -104,8 +104,8 @@ def _curves(results: Results) -> str:
 def _classes(results: Results) -> str:
     labels, classes = results.pictures.labels.cpu(), results.pictures.classes
     rows = "".join(
-        f"<tr><td>{escape(row['label'])}</td><td>{row['precision']:.1%}</td><td>{row['recall']:.1%}</td>"
-        f"<td>{row['f1']:.1%}</td><td>{row['n']}</td></tr>"
+        f"<tr><td>{escape(row.label)}</td><td>{row.precision:.1%}</td><td>{row.recall:.1%}</td>"
+        f"<td>{row.f1:.1%}</td><td>{row.n}</td></tr>"
         for row in per_class(results.logits, labels, classes)
     )
     table = f"<table><tr><th>class</th><th>precision</th><th>recall</th><th>F1</th><th>n</th></tr>{rows}</table>"

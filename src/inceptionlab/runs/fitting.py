@@ -86,6 +86,11 @@ def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -
         _compile(network, machine.compile)
     if setup.weights and not states(run.state):
         calls.say(str(load_weights(network, setup.weights)))
+        if network.spec != setup.spec:  # the data would be prepared for another input
+            raise ConfigError(
+                f"with {setup.weights} the network takes another input than the setup's spec says; make the setup from "
+                "spec_with(spec, weights), as configure does"
+            )
     return network
 
 

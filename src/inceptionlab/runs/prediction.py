@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
@@ -15,16 +14,15 @@ from PIL import Image
 from torch import Tensor
 
 from inceptionlab import storage
-from inceptionlab.data.batches import to_input
-from inceptionlab.data.decode import decode, fitted
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import ConfigError, DataError, RunError
-from inceptionlab.exporting.choosing import runner
+from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import EngineName, Runner
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
-from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,11 @@ class Trained:
     def run(self) -> Runner:
         """Images `b c h w`, normalised, to logits `b classes`."""
         return self.runner or self.network
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How its images are prepared."""
+        return Preprocess(self.network.spec.input)
 
     @property
     def device(self) -> torch.device:
@@ -84,8 +87,8 @@ def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[T
     """(the trained network run by an engine, its name): "torch" rewritten for speed, "onnxruntime", "openvino", or
     ("auto") the one that is fastest on this machine in batches of `batch`.
     """
-    run, name = runner(trained.network, engine, batch)
-    return replace(trained, runner=run), name
+    chosen = engine_of(trained.network, engine, batch)
+    return replace(trained, runner=chosen.run), chosen.name
 
 
 def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
@@ -131,24 +134,6 @@ def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> I
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def prepared(
-    file: str | Path | IO[bytes] | Image.Image | np.ndarray, where: str, picture: Input
-) -> Float[Tensor, "1 c h w"]:
-    """An image prepared as the network's spec says: a file, a Pillow image, or pixels `h w c` or `h w` of bytes.
-
-    Raises `DataError`, naming `where`, for what cannot be read.
-    """
-    if isinstance(file, np.ndarray):
-        file = Image.fromarray(file[..., 0] if file.ndim == 3 and file.shape[2] == 1 else file)
-    if isinstance(file, Image.Image):
-        whole = file.convert("RGB" if picture.channels == 3 else "L")
-    else:
-        whole = decode(file, where, picture.channels)
-    pixels = np.array(fitted(whole, (picture.height, picture.width), picture.crop, picture.interpolation))
-    grid = pixels if pixels.ndim == 3 else pixels[..., None]
-    return to_input(torch.from_numpy(grid)[None], picture)
-
-
 def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> tuple[ClassProbability, ...]:
     """The `top` likeliest classes, likeliest first."""
     probability = logits.float().softmax(0).cpu()
@@ -170,6 +155,6 @@ def predict(source: Source, images: Iterable[str | Path | Image.Image | np.ndarr
     results: list[Prediction] = []
     for number, image in enumerate(given):
         where = str(image) if isinstance(image, str | Path) else f"image {number}"
-        x = prepared(image, where, trained.network.spec.input).to(trained.device)
+        x = trained.preprocess.prepare(image, where).to(trained.device)
         results.append(Prediction(where, likeliest(trained.run(x)[0], trained.classes, top)))
     return results

@@ -10,11 +10,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from inceptionlab.data.registry import NAMES
-from inceptionlab.data.sources.folder import find_pictures
-from inceptionlab.data.sources.hub import PREFIXES
+from inceptionlab.data.registry import NAMES, default_recipe, describe, for_named
+from inceptionlab.data.sources.naming import PREFIXES
 from inceptionlab.errors import SpecError, nearest, one_of
-from inceptionlab.runs.configuring import default_recipe
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.fractions import fractional
@@ -23,6 +21,8 @@ from inceptionlab.training.recipe import Recipe, load_recipe, override
 from inceptionlab.zoo.configure import configured
 
 Design = Literal["full", "one", "fraction"]
+PHOTOGRAPH = 128
+"""The side of photographs where a study does not say it."""
 CHOICES: dict[str, tuple[str, ...]] = {
     "design": get_args(Design),
     "against": ("reference", "previous"),
@@ -89,7 +89,7 @@ class Study:
         """The network of a cell, at the reference's cost where the study asks for that."""
         size = self.classes, self.channels, self.input_size
         own, reference = self._text(cell), self._text(self.reference)
-        return _sized(own, reference if own != reference else "", size, self.equal)
+        return for_named(_sized(own, reference if own != reference else "", size, self.equal), self.data)
 
     def _text(self, cell: Mapping[str, str]) -> str:
         levels = [self.factors[name][level] for name, level in cell.items()]
@@ -163,18 +163,9 @@ def load_study(path: Path) -> Study:
 
 def _facts_of(data: str) -> dict[str, int]:
     """What is known of a data set before it is read: the side, the channels and the classes of its pictures."""
-    if data in NAMES:
-        grey, small = data in ("digits", "mnist", "fashion_mnist"), data in ("mnist", "fashion_mnist")
-        return {
-            "input_size": 28 if small else 32,
-            "channels": 1 if grey else 3,
-            "classes": 100 if "100" in data else 10,
-        }
-    if data.startswith(PREFIXES):
-        return {"input_size": 128}
-    folder = Path(data) / "train"
-    found = find_pictures(folder if folder.is_dir() else Path(data))[0] if Path(data).is_dir() else ("", "")
-    return {"input_size": 128, "classes": len(found)}
+    facts = describe(data)
+    size, known = facts.size or PHOTOGRAPH, {"classes": len(facts.classes)} if facts.classes else {}
+    return {"input_size": size, "channels": facts.channels, **known}
 
 
 def _levels(path: Path, factor: str, levels: Any) -> dict[str, Level]:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
-from inceptionlab.runs.configuring import default_recipe
+from inceptionlab.data.registry import default_recipe
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg

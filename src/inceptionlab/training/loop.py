@@ -20,9 +20,10 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from inceptionlab import rng
-from inceptionlab.data.batches import Rows, augmented, batch_sizes, erased, to_input, train_batches
+from inceptionlab.data.batches import Rows, augmented, batch_sizes, erased, train_batches
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.policies import Targets, coloured_and_cropped, mixed
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import RunError
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.nn.building import InceptionNetwork
@@ -151,7 +152,7 @@ class Trainer:
         with rng.scope(self.seed, "policy", *place, device=images.device):
             images = coloured_and_cropped(images, augment, size, rows)
         crops = augmented(images, augment, size, rng.stream(self.seed, "crop", *place), rows)
-        x = erased(to_input(crops, wanted), augment.erase, rng.stream(self.seed, "erase", *place), rows)
+        x = erased(Preprocess(wanted).to_input(crops), augment.erase, rng.stream(self.seed, "erase", *place), rows)
         return mixed(x, labels, augment, np.random.default_rng(rng.sequence(self.seed, "mix", *place)))
 
     def _agreed(self, stop: bool, due: bool) -> tuple[bool, bool]:
@@ -219,8 +220,8 @@ class Trainer:
     def _validated(self, average: dict[str, Tensor] | None, part: Pictures, count: int) -> tuple[float, float]:
         """(accuracy, loss) on the validation images, of which each process looks at the first `count` of its part."""
         with evaluated(self.network, average), self.fabric.autocast():
-            logits = logits_of(self.network, part, self.network.spec.input, mirror=self.recipe.mirror)[:count]
-        labels = part.labels[:count].cpu()
+            every = logits_of(self.network, part, Preprocess(self.network.spec.input), mirror=self.recipe.mirror)
+        logits, labels = every[:count], part.labels[:count].cpu()
         right = (logits.argmax(1) == labels).sum()
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")
         found = torch.stack([right, loss, torch.tensor(count)]).to(self.fabric.device)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 import tarfile
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from inceptionlab.data.dataset import DataSet, Pictures, array_set
-from inceptionlab.data.decode import decode
-from inceptionlab.data.progress import followed
 from inceptionlab.data.sources.download import Source, check, fetch
-from inceptionlab.data.stores.cache import remembered
+from inceptionlab.data.sources.parquet import parquet_images
+from inceptionlab.data.sources.pickled import read_plain_pickle
 from inceptionlab.errors import DataError
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -34,6 +30,9 @@ CIFAR100 = (
     "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale",
     "willow_tree", "wolf", "woman", "worm",
 )  # fmt: skip
+SHAPE = (32, 32, 3)
+MOST_BYTES = 256 << 20
+"""Of one file of an archive; CIFAR-100's largest has 154 MB."""
 _BASE = "https://www.cs.toronto.edu/~kriz"
 
 
@@ -89,39 +88,9 @@ def _names(name: str) -> tuple[str, ...]:
 
 
 def _from_parquet(name: str, folder: Path) -> DataSet:
-    classes = _names(name)
-    parts = [sorted(folder.glob(f"{part}-*.parquet")) for part in ("train", "test")]
-    train, test = (remembered(files, name, partial(_parquet, files, classes)) for files in parts)
-    return DataSet(name, train, test, size=32, note=f"train and test as in the Parquet files of {folder.name}")
-
-
-def _parquet(files: list[Path], classes: tuple[str, ...]) -> Pictures:
-    from pyarrow import parquet
-
-    images: list[np.ndarray] = []
-    labels: list[int] = []
-    for path in files:
-        try:
-            table: Any = cast(Any, parquet).read_table(path)
-        except (ValueError, OSError) as error:  # ArrowInvalid is a ValueError
-            raise DataError(f"{path} is not a readable Parquet file: {error}") from None
-        picture = next((c for c in ("img", "image") if c in table.column_names), None)
-        label = next((c for c in ("label", "fine_label") if c in table.column_names), None)
-        if picture is None or label is None:
-            raise DataError(f"{path} has the columns {table.column_names}; it needs 'img' and 'label'")
-        labels += cast(list[int], table[label].to_pylist())
-        cells: list[Any] = table[picture].to_pylist()
-        with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
-            decoded = pool.map(_pixels, cells, (f"{path}, row {i}" for i in range(len(cells))))
-            images += followed(decoded, f"reading {path.name}", len(cells))
-    return array_set(np.stack(images), np.array(labels), classes)
-
-
-def _pixels(cell: Any, where: str) -> np.ndarray:
-    content = cast(dict[str, Any], cell).get("bytes") if isinstance(cell, dict) else None
-    if not isinstance(content, bytes):
-        raise DataError(f"{where} holds no encoded picture")
-    return np.asarray(decode(io.BytesIO(content), where, channels=3))
+    files = [sorted(folder.glob(f"{part}-*.parquet")) for part in ("train", "test")]
+    train, test = (parquet_images(part, SHAPE, _names(name)) for part in files)
+    return DataSet(name, train, test, size=SHAPE[0], note=f"train and test as in the Parquet files of {folder.name}")
 
 
 def _from_archive(name: str, path: Path, layout: Layout) -> DataSet:
@@ -139,9 +108,13 @@ def _from_folder(name: str, folder: Path, layout: Layout) -> DataSet:
         found = [path for path in (folder / key, folder / f"{key}.bin") if path.is_file()]
         if not found:
             raise DataError(f"{folder} has no file {key} or {key}.bin")
+        _refuse_too_large(found[0].stat().st_size, str(found[0]))
         return found[0].read_bytes()
 
-    parts = [[content(key) for key in keys] for keys in (layout.train, layout.test)]
+    try:
+        parts = [[content(key) for key in keys] for keys in (layout.train, layout.test)]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
     return _assembled(name, parts, folder, layout)
 
 
@@ -156,6 +129,7 @@ def _assembled(name: str, parts: list[list[bytes]], path: Path, layout: Layout) 
 
 
 def _member(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], key: str, path: Path) -> bytes:
+    _refuse_too_large(members[key].size if key in members else 0, f"{key} in {path}")
     file = archive.extractfile(members[key]) if key in members else None
     if file is None:
         raise DataError(f"{path} has no member {key}")
@@ -170,26 +144,25 @@ def _binary(data: bytes, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     return _planes(rows[:, layout.header :]), rows[:, layout.header - 1]
 
 
+def _refuse_too_large(size: int, where: str) -> None:
+    if size > MOST_BYTES:
+        raise DataError(f"{where} has {size:,} bytes; a file of CIFAR has at most {MOST_BYTES:,}")
+
+
 def _python(data: bytes, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     try:
-        batch = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
-        return _planes(np.asarray(batch["data"], np.uint8)), np.asarray(batch[layout.label])
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
+        batch = read_plain_pickle(data)
+        pixels, labels = batch["data"], batch[layout.label]
+    except DataError:
+        raise
+    except Exception as error:  # a pickle raises whatever its makers like
         raise DataError(f"a CIFAR file in Python's format cannot be read: {error!r}") from None
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (prod(SHAPE),):
+        raise DataError(f"the data in a CIFAR file must be an array n x {prod(SHAPE)} of bytes")
+    if not isinstance(labels, list) or any(type(label) is not int for label in cast(list[Any], labels)):
+        raise DataError("the labels in a CIFAR file must be a list of whole numbers")
+    return _planes(cast(np.ndarray, pixels)), np.array(labels, np.int64)
 
 
 def _planes(rows: np.ndarray) -> np.ndarray:
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Reads the dictionaries of arrays in the Python archives, and refuses a pickle that names anything else."""
-
-    _ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype", "encode"})
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.partition(".")[0] in ("numpy", "_codecs") and name in self._ALLOWED:
-            return super().find_class(module, name)
-        raise DataError(f"the pickle in the archive asks for {module}.{name}, which is not part of a CIFAR file")

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
 
 from inceptionlab.data.dataset import DataSet, Pictures
-from inceptionlab.data.decode import SUFFIXES, decode, fitted
-from inceptionlab.data.progress import followed
+from inceptionlab.data.decode import SUFFIXES
+from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.split import stratified
-from inceptionlab.data.stores.cache import key_of, remembered
-from inceptionlab.data.stores.disk import disk_images
+from inceptionlab.data.stores.decoded import disk_images, folder_of, in_memory
+from inceptionlab.data.stores.images import Images
 from inceptionlab.errors import DataError
-from inceptionlab.spec.network import Input
-from inceptionlab.storage import cache_folder
 
 EAGER = 4_000
 """Pictures up to which a folder is decoded at once, so that what cannot be read is said before training."""
@@ -27,7 +23,7 @@ MOST_BYTES = 8 << 30
 TEST_FRACTION = 0.2
 
 
-def load(folder: Path, picture: Input, seed: int = 0) -> DataSet:
+def load(folder: Path, preprocess: Preprocess, seed: int = 0) -> DataSet:
     """A folder as a data set of pictures as large as the network's resize, so that training can crop.
 
     With `train/` and `test/`, those are used. With `train/` and `val/` only, `val/` is the test set, read once, and
@@ -35,8 +31,8 @@ def load(folder: Path, picture: Input, seed: int = 0) -> DataSet:
     """
     parts = {name: folder / name for name in ("train", "val", "test") if (folder / name).is_dir()}
     if "train" not in parts:
-        return _flat(folder, picture, seed)
-    read = {name: _read(path, picture) for name, path in parts.items()}
+        return _flat(folder, preprocess, seed)
+    read = {name: _read(path, preprocess) for name, path in parts.items()}
     if "test" in read:
         return DataSet(
             folder.name, read["train"], read["test"], read.get("val"), note="train/, val/ and test/ as found"
@@ -47,8 +43,8 @@ def load(folder: Path, picture: Input, seed: int = 0) -> DataSet:
     return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of train/ by seed {seed}")
 
 
-def _flat(folder: Path, picture: Input, seed: int) -> DataSet:
-    train, test = divided(_read(folder, picture), seed)
+def _flat(folder: Path, preprocess: Preprocess, seed: int) -> DataSet:
+    train, test = divided(_read(folder, preprocess), seed)
     return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of the pictures by seed {seed}")
 
 
@@ -60,83 +56,74 @@ def divided(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
 
 def find_pictures(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
     """(classes, files, labels) of a folder with a folder a class. Raises `DataError` for one without pictures."""
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if len(classes) < 2:
-        raise DataError(f"{folder} has {len(classes)} class folder(s); put the pictures of each class in a folder")
     files: list[str] = []  # a Path takes longer to make than a file to list
     labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = sorted(_walk(str(folder / name)))
-        if not found:
-            raise DataError(f"the class folder {folder / name} holds no picture ({', '.join(SUFFIXES)})")
-        files += found
-        labels += [label] * len(found)
+    try:
+        classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        if len(classes) < 2:
+            raise DataError(f"{folder} has {len(classes)} class folder(s); put the pictures of each class in a folder")
+        for label, name in enumerate(classes):
+            found = sorted(_walk(folder / name))
+            if not found:
+                raise DataError(f"the class folder {folder / name} holds no picture ({', '.join(SUFFIXES)})")
+            files += found
+            labels += [label] * len(found)
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from None
+    for path in (*classes, *files):
+        _readable(path)
     return tuple(classes), files, labels
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """The picture files below a folder."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-                yield entry.path
-            elif entry.is_dir():
-                yield from _walk(entry.path)
+def _walk(folder: Path) -> list[str]:
+    """The image files below a folder. Raises `DataError` for one that cannot be listed, or is reached twice."""
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [str(folder)]
+    while waiting:
+        path = waiting.pop()
+        state = os.stat(path)
+        if (state.st_dev, state.st_ino) in seen:
+            raise DataError(f"{path} leads to a folder of {folder} a second time; remove that symbolic link")
+        seen.add((state.st_dev, state.st_ino))
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                    found.append(entry.path)
+                elif entry.is_dir():
+                    waiting.append(entry.path)
+    return found
 
 
-def _read(folder: Path, picture: Input) -> Pictures:
+def _readable(path: str) -> None:
+    """Refuse a name that no report, page or label could show."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{path!a} has a name that is not UTF-8; rename it") from None
+
+
+def _read(folder: Path, preprocess: Preprocess) -> Pictures:
     classes, files, labels = find_pictures(folder)
-    settings = [picture.height, picture.width, picture.channels, picture.crop, picture.interpolation, classes]
-    if len(files) > EAGER:
-        return _on_disk(classes, files, labels, picture, settings)
-
-    def read() -> Pictures:
-        return _decoded(folder, classes, files, labels, picture)
-
-    return remembered(files, settings, read)
-
-
-def _on_disk(
-    classes: tuple[str, ...], files: list[str], labels: list[int], picture: Input, settings: object
-) -> Pictures:
-    """The pictures of a large folder, decoded when they are needed."""
-    identity = key_of(files, settings)
-    size = (*stored_size(picture), picture.channels)
+    settings = [*preprocess.stored_shape, preprocess.input.interpolation]
+    place, size = folder_of(files, settings), preprocess.stored_shape
 
     def decoded(number: int) -> np.ndarray:
-        return stored_pixels(files[number], files[number], picture)
+        return preprocess.read(files[number], files[number])
 
-    images = disk_images(cache_folder() / "decoded" / identity, len(files), size, decoded, identity)
+    images: Images
+    if len(files) > EAGER:
+        images = disk_images(place, len(files), size, decoded, place.name)
+    else:
+        _refuse_too_large(folder, len(files), size)
+        images = in_memory(place, len(files), size, decoded, folder.name)
     return Pictures(images, torch.tensor(labels), classes, tuple(files))
 
 
-def stored_size(picture: Input) -> tuple[int, int]:
-    """(height, width) at which pictures are kept: that of the network's resize, so that training can crop."""
-    return round(picture.height / picture.crop), round(picture.width / picture.crop)
-
-
-def stored_pixels(file: str | Path | IO[bytes], where: str, picture: Input) -> np.ndarray:
-    """The pixels `h w c` of a picture at the size at which it is kept. `where` names it in errors."""
-    size = stored_size(picture)
-    whole = decode(file, where, picture.channels, least=size)
-    pixels = np.asarray(fitted(whole, size, 1.0, picture.interpolation))
-    return pixels if pixels.ndim == 3 else pixels[..., None]
-
-
-def _decoded(folder: Path, classes: tuple[str, ...], files: list[str], labels: list[int], picture: Input) -> Pictures:
-    size = stored_size(picture)
-    need = len(files) * size[0] * size[1] * picture.channels
+def _refuse_too_large(folder: Path, count: int, size: tuple[int, int, int]) -> None:
+    need = count * prod(size)
     if need > MOST_BYTES:
         raise DataError(
-            f"{folder} has {len(files):,} pictures, {need / 2**30:.1f} GiB at {size[0]}x{size[1]}, more than "
+            f"{folder} has {count:,} pictures, {need / 2**30:.1f} GiB at {size[0]}x{size[1]}, more than "
             f"{MOST_BYTES >> 30} GiB; give a smaller --input-size"
         )
-    images = np.empty((len(files), *size, picture.channels), np.uint8)
-
-    def read(i: int) -> None:
-        images[i] = stored_pixels(files[i], files[i], picture)
-
-    with ThreadPoolExecutor() as pool:
-        for _ in followed(pool.map(read, range(len(files))), f"reading {folder.name}", len(files)):
-            pass
-    return Pictures(torch.from_numpy(images), torch.tensor(labels), classes, tuple(files))

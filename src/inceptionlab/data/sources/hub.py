@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,15 +17,14 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from inceptionlab.data.dataset import DataSet, Pictures
-from inceptionlab.data.sources.folder import TEST_FRACTION, divided, stored_pixels, stored_size
-from inceptionlab.data.stores.disk import disk_images
+from inceptionlab.data.preprocess import Preprocess
+from inceptionlab.data.sources.folder import TEST_FRACTION, divided
+from inceptionlab.data.sources.naming import KEPT, STREAMED, DataName
+from inceptionlab.data.stores.decoded import disk_images
 from inceptionlab.data.stores.lazy import LazyImages
-from inceptionlab.errors import DataError
-from inceptionlab.spec.network import Input
+from inceptionlab.errors import DataError, MissingExtra
 from inceptionlab.storage import cache_folder
 
-KEPT, STREAMED = "hf:", "stream:"
-PREFIXES = (KEPT, STREAMED)
 PARQUET = "refs/convert/parquet"
 """Where the hub keeps sets of other formats as Parquet files."""
 VALIDATION_FRACTION = 0.05
@@ -33,25 +32,23 @@ VALIDATION_FRACTION = 0.05
 FEWEST_BLOCKS = 20
 
 
-def load(name: str, picture: Input, seed: int = 0) -> DataSet:
-    """The data set `hf:NAME`, `hf:NAME:CONFIGURATION`, or the same as `stream:`, at the size of the network's resize.
+def load(name: DataName, preprocess: Preprocess, seed: int = 0) -> DataSet:
+    """A data set of the hub, at the size of the network's resize.
 
     Its "test" split is the test set, or else "validation"; with "train" alone 20 % are split off by `seed`. Raises
-    `DataError` where `datasets` is not installed, the set is not found, or it has no column of pictures or of labels.
+    `MissingExtra` where `datasets` is not installed, and `DataError` where the set is not found, or has no column of
+    images or of labels.
     """
     try:
         library: Any = import_module("datasets")
     except ImportError:
-        raise DataError("data sets of the hub need an extra: pip install 'inceptionlab[hub]'") from None
-    prefix, _, rest = name.partition(":")
-    path, _, configuration = rest.partition(":")
-    read = _streamed if f"{prefix}:" == STREAMED else _kept
+        raise MissingExtra("the library datasets, which reads data sets of the hub,", "hub") from None
+    read = _streamed if name.kind == "stream" else _kept
     try:
-        found = read(library, path, configuration or None, picture)
+        found = read(library, name, preprocess)
     except DataError as error:
-        raise DataError(f"the data set {name}: {error}") from None
-    parts = {split: pictures for split, pictures in found.items() if pictures is not None}
-    return _as_set(path.rstrip("/").rpartition("/")[2], parts, seed)
+        raise DataError(f"the data set {name.text}: {error}") from None
+    return _as_set(name.short, {split: one for split, one in found.items() if one is not None}, seed)
 
 
 def _as_set(name: str, parts: dict[str, Pictures], seed: int) -> DataSet:
@@ -78,48 +75,54 @@ def _call(library: Any, function: str, path: str, configuration: str | None, **m
         raise DataError(f"it cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
-def _kept(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures | None]:
-    """The splits of a set, downloaded as encoded pictures."""
-    found = _call(library, "load_dataset", path, configuration)
-    return {split: _on_disk(library, f"{path} ({split})", found[split], picture) for split in found}
+def _kept(library: Any, name: DataName, preprocess: Preprocess) -> dict[str, Pictures | None]:
+    """The splits of a set, downloaded as encoded images."""
+    found = _call(library, "load_dataset", name.place, name.configuration)
+    return {split: _on_disk(library, f"{name.place} ({split})", found[split], preprocess) for split in found}
 
 
-def _on_disk(library: Any, name: str, rows: Any, picture: Input) -> Pictures | None:
+def _on_disk(library: Any, name: str, rows: Any, preprocess: Preprocess) -> Pictures | None:
     """The pictures of a split, decoded when they are first needed; None where its labels are withheld."""
     column, label = _columns(library, rows.features)
-    labels = torch.tensor(rows[label][:])
+    labels = _whole_numbers(rows[label][:])
     if _withheld(labels):
         return None
-    encoded, size = rows.cast_column(column, library.Image(decode=False)), stored_size(picture)
+    encoded, size = rows.cast_column(column, library.Image(decode=False)), preprocess.stored_shape
 
     def decoded(number: int) -> np.ndarray:
         cell, where = encoded[number][column], f"picture {number} of {name}"
-        source = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
-        return stored_pixels(source, where, picture)
+        if cell is None:
+            raise DataError(f"{where} is missing")
+        return preprocess.read(io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"], where)
 
-    settings = [*size, picture.channels, picture.interpolation]
-    identity = "-".join(map(str, [rows._fingerprint, *settings]))
-    images = disk_images(cache_folder() / "decoded" / identity, len(rows), (*size, picture.channels), decoded, identity)
+    identity = "-".join(map(str, [rows._fingerprint, *size, preprocess.input.interpolation]))
+    images = disk_images(cache_folder("decoded", identity), len(rows), size, decoded, identity)
     return Pictures(images, labels, tuple(rows.features[label].names))
 
 
-def _streamed(library: Any, path: str, configuration: str | None, picture: Input) -> dict[str, Pictures | None]:
-    """The splits of a set whose pictures are read from Parquet files as they are needed."""
-    return {split: _stream(library, urls, picture) for split, urls in _parquet(library, path, configuration).items()}
+def _whole_numbers(column: list[Any]) -> Int64[Tensor, " n"]:
+    if any(type(value) is not int for value in column):
+        raise DataError("some of its labels are missing or are no whole numbers")
+    return torch.tensor(column)
 
 
-def _parquet(library: Any, path: str, configuration: str | None) -> dict[str, list[str]]:
+def _streamed(library: Any, name: DataName, preprocess: Preprocess) -> dict[str, Pictures | None]:
+    """The splits of a set whose images are read from Parquet files as they are needed."""
+    return {split: _stream(library, urls, preprocess) for split, urls in _parquet(library, name).items()}
+
+
+def _parquet(library: Any, name: DataName) -> dict[str, list[str]]:
     """The addresses of the Parquet files of each split."""
     for revision in (None, PARQUET):
-        builder = _call(library, "load_dataset_builder", path, configuration, revision=revision)
+        builder = _call(library, "load_dataset_builder", name.place, name.configuration, revision=revision)
         found: dict[Any, Any] = builder.config.data_files or {}
         files = {str(split): list(map(str, urls)) for split, urls in found.items()}
         if files and all(url.endswith(".parquet") for urls in files.values() for url in urls):
             return files
-    raise DataError(f"it is not kept in Parquet files, which streaming reads; {KEPT}{path} downloads it")
+    raise DataError(f"it is not kept in Parquet files, which streaming reads; {KEPT}{name.place} downloads it")
 
 
-def _stream(library: Any, urls: list[str], picture: Input) -> Pictures | None:
+def _stream(library: Any, urls: list[str], preprocess: Preprocess) -> Pictures | None:
     """The pictures of a split; None where its labels are withheld."""
     from inceptionlab.data.stores import streaming  # of the extra
 
@@ -131,10 +134,10 @@ def _stream(library: Any, urls: list[str], picture: Input) -> Pictures | None:
         return None
 
     def decoded(source: io.BytesIO, where: str) -> np.ndarray:
-        return stored_pixels(source, where, picture)
+        return preprocess.read(source, where)
 
-    size = (*stored_size(picture), picture.channels)
-    identity = f"{streaming.identity_of(files)}-{size}-{picture.interpolation}"
+    size = preprocess.stored_shape
+    identity = f"{streaming.identity_of(files)}-{size}-{preprocess.input.interpolation}"
     store = streaming.Stream(files, column, size, decoded, identity)
     return Pictures(LazyImages(store, torch.arange(len(labels))), labels, tuple(features[label].names))
 
@@ -155,14 +158,15 @@ def _withheld(labels: Int64[Tensor, " n"]) -> bool:
 
 
 def _by_blocks(pictures: Pictures, fraction: float, seed: int) -> tuple[Pictures, Pictures] | None:
-    """(rest, part) of a stream, `part` being whole blocks drawn by the seed; None where there are few, or no stream."""
-    images = pictures.images
-    if not (isinstance(images, LazyImages) and hasattr(images.store, "blocks_of")):
+    """(rest, part) of images that are read in blocks, `part` being whole blocks drawn by the seed; None where there are
+    few, or none.
+    """
+    blocks = pictures.images.blocks()
+    if blocks is None:
         return None
-    blocks: np.ndarray = cast(Any, images.store).blocks_of(images.index.numpy())
-    present = np.unique(blocks)
+    present = torch.from_numpy(np.unique(blocks.numpy()))
     if len(present) < FEWEST_BLOCKS:
         return None
-    order = torch.randperm(len(present), generator=torch.Generator().manual_seed(seed)).numpy()
-    taken = torch.from_numpy(np.isin(blocks, present[order[: max(1, round(len(present) * fraction))]]))
+    order = torch.randperm(len(present), generator=torch.Generator().manual_seed(seed))
+    taken = torch.isin(blocks, present[order[: max(1, round(len(present) * fraction))]])
     return pictures.subset((~taken).nonzero()[:, 0]), pictures.subset(taken.nonzero()[:, 0])

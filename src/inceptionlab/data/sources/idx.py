@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import zlib
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,8 @@ MD5 = {
     ),
 }  # fmt: skip
 DEBIAN = Path("/usr/share/datasets")
+MOST_BYTES = 1 << 30
+"""Of an unpacked file: twenty times MNIST's largest, and little enough for any machine that trains."""
 
 
 def load(name: str, folders: list[Path], cache: Path, mirror: str | None = None) -> DataSet:
@@ -46,21 +50,38 @@ def load(name: str, folders: list[Path], cache: Path, mirror: str | None = None)
 
 
 def _read(name: str, paths: list[Path]) -> DataSet:
-    arrays = [read_idx(path) for path in paths]
-    train, test = (array_set(arrays[i], arrays[i + 1], CLASSES[name]) for i in (0, 2))
-    return DataSet(name, train, test, size=28, note="train and test as in the official files")
+    train, test = (
+        array_set(read_idx(paths[i], 3), read_idx(paths[i + 1], 1), CLASSES[name]) for i in (0, 2)
+    )  # fmt: skip
+    height, width = train.images.shape[1:3]
+    size = height if height == width else (height, width)
+    return DataSet(name, train, test, size=size, note="train and test as in the official files")
 
 
-def read_idx(path: Path) -> np.ndarray:
-    """The uint8 array in an IDX file, plain or gzipped. Raises `DataError` where it is not one."""
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """The uint8 array of so many dimensions in an IDX file, plain or gzipped; no more is unpacked than it announces.
+
+    Raises `DataError` where it is not one.
+    """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            sizes = _sizes(file.read(4 + 4 * dimensions), dimensions, path)
+            body = file.read(prod(sizes) + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked: {error}") from None
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
+    if len(body) != prod(sizes):
+        held = f"{len(body):,}" if len(body) < prod(sizes) else "more"
+        raise DataError(f"{path} should hold {'x'.join(map(str, sizes))} bytes and holds {held}")
+    return np.frombuffer(body, np.uint8).reshape(sizes)
+
+
+def _sizes(head: bytes, dimensions: int, path: Path) -> list[int]:
+    if len(head) < 4 or head[:3] != b"\0\0\x08":
         raise DataError(f"{path} is not an IDX file of bytes")
-    sizes = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i]) for i in range(data[3])]
-    body = np.frombuffer(data, np.uint8, offset=4 + 4 * len(sizes))
-    if body.size != np.prod(sizes):
-        raise DataError(f"{path} should hold {'x'.join(map(str, sizes))} bytes and holds {body.size:,}")
-    return body.reshape(sizes)
+    if head[3] != dimensions or len(head) != 4 + 4 * dimensions:
+        raise DataError(f"{path} is an IDX file of {head[3]} dimension(s); here it must have {dimensions}")
+    sizes = [int.from_bytes(head[4 + 4 * i : 8 + 4 * i]) for i in range(dimensions)]
+    if min(sizes) < 1 or prod(sizes) > MOST_BYTES:
+        announced = "x".join(map(str, sizes))
+        raise DataError(f"{path} announces {announced} bytes; an IDX file here has from 1 to {MOST_BYTES:,}")
+    return sizes

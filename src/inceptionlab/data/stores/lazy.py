@@ -1,9 +1,11 @@
-"""Pictures that are not in memory: an index into a store, which reads them when they are asked for."""
+"""Images that are not in memory: an index into a store, which reads them when they are asked for."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,38 +14,43 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+AHEAD = 2
+"""Batches that are read ahead of the one in work."""
+
 
 class Store(Protocol):
-    """Where pictures come from."""
+    """Where images come from."""
 
     @property
     def size(self) -> tuple[int, int, int]:
-        """(h, w, c) of each picture."""
+        """(h, w, c) of each image."""
         ...
 
     @property
     def identity(self) -> str:
-        """What the pictures are known by."""
+        """What the images are known by."""
         ...
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """The pixels `n h w c` of the pictures with these numbers."""
+        """The pixels `n h w c` of the images with these numbers."""
         ...
 
     def order(self, index: Int64[Tensor, " n"], generator: torch.Generator) -> Int64[Tensor, " n"]:
         """A random order of the places in `index`, such as the store can follow quickly."""
         ...
 
+    def blocks_of(self, numbers: np.ndarray) -> np.ndarray | None:
+        """The block with which each of these images is read; None where each is read alone."""
+        ...
+
     def expect(self, numbers: np.ndarray) -> None:
-        """Pictures with these numbers will be asked for in this order, so the first may be read ahead."""
+        """Images with these numbers will be asked for in this order, so the first may be read ahead."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LazyImages:
-    """What `Pictures.images` is for a set that is not in memory: indexed like a tensor `n h w c` of bytes, it gives
-    such tensors.
-    """
+    """Images of a store, given out on `device`."""
 
     store: Store
     index: Int64[Tensor, " n"]
@@ -58,27 +65,46 @@ class LazyImages:
         return (len(self.index), *self.store.size)
 
     def __getitem__(self, which: int | slice | Tensor) -> UInt8[Tensor, "*shape"]:
-        numbers = self.index[which.cpu() if isinstance(which, Tensor) else which]
+        numbers = self.index[_on_cpu(which)]
         pixels = self.store.read(numbers.reshape(-1).numpy())
         return torch.from_numpy(pixels).view(*numbers.shape, *self.store.size).to(self.device)
 
-    def to(self, device: torch.device) -> LazyImages:
-        """The same pictures, given out on a device."""
-        return replace(self, device=device)
+    def batches(self, places: Sequence[Tensor | slice]) -> Iterator[UInt8[Tensor, "b h w c"]]:
+        """The images at each place, of which the next ones are read while one is worked on."""
+        numbers = [self.index[_on_cpu(place)] for place in places]
+        self.store.expect(torch.cat(numbers).numpy() if numbers else np.zeros(0, np.int64))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = deque(pool.submit(self.__getitem__, place) for place in places[:AHEAD])
+            for i in range(len(places)):
+                if i + AHEAD < len(places):
+                    waiting.append(pool.submit(self.__getitem__, places[i + AHEAD]))
+                try:
+                    yield waiting.popleft().result()
+                except BaseException:  # whoever asked goes away, or an image cannot be read
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
 
     def subset(self, index: Int64[Tensor, " m"]) -> LazyImages:
-        """The pictures at `index`, in its order; nothing is read."""
+        """The images at `index`, in its order; nothing is read."""
         return replace(self, index=self.index[index.cpu()])
 
     def order(self, generator: torch.Generator) -> Int64[Tensor, " n"]:
-        """A random order of the pictures, such as their store can follow quickly."""
+        """A random order of the images, such as their store can follow quickly."""
         return self.store.order(self.index, generator)
 
-    def expect(self, places: Sequence[Tensor | slice]) -> None:
-        """These places will be asked for, one after the other."""
-        numbers = [self.index[place.cpu() if isinstance(place, Tensor) else place] for place in places]
-        self.store.expect(torch.cat(numbers).numpy() if numbers else np.zeros(0, np.int64))
+    def blocks(self) -> Int64[Tensor, " n"] | None:
+        """The block with which each image is read."""
+        found = self.store.blocks_of(self.index.numpy())
+        return None if found is None else torch.from_numpy(found)
+
+    def to(self, device: torch.device) -> LazyImages:
+        """The same images, given out on a device."""
+        return replace(self, device=device)
 
     def digest(self) -> bytes:
-        """What identifies the pictures: whatever their store goes by, and the index."""
+        """What identifies the images: whatever their store goes by, and the index."""
         return hashlib.sha256(self.store.identity.encode() + self.index.numpy().tobytes()).digest()
+
+
+def _on_cpu(which: int | slice | Tensor) -> int | slice | Tensor:
+    return which.cpu() if isinstance(which, Tensor) else which

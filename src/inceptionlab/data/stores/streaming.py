@@ -17,9 +17,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ from torch import Tensor
 
 from inceptionlab.data.progress import followed
 from inceptionlab.errors import DataError
-from inceptionlab.storage import cache_folder
+from inceptionlab.storage import cache_folder, write
 
 fsspec: Any = import_module("fsspec")
 pyarrow: Any = import_module("pyarrow")
@@ -37,6 +39,12 @@ parquet: Any = import_module("pyarrow.parquet")
 WINDOW = 8192
 """Pictures within which an order is random; fewer where they would take more than `MOST_BYTES`."""
 MOST_BYTES = 512 << 20
+MOST_ROWS = 100_000_000
+"""Images of a set, whose labels are kept in memory (0.8 GB); ImageNet has 14 million, the largest public sets not many
+more.
+"""
+MOST_BLOCK = 4 << 30
+"""Bytes of an unpacked block, of which two windows are held."""
 READERS = 8
 PAUSES = (1.0, 4.0, 16.0)
 """Seconds to wait before a block that could not be read is asked for again."""
@@ -97,6 +105,21 @@ def _insist(read: Callable[[], Any], url: str) -> Any:
             time.sleep(pause)
 
 
+def check_rows(files: Sequence[File]) -> int:
+    """The number of rows of all files. Raises `DataError` for numbers that no set of images has."""
+    blocks = [(file.url, file.footer.row_group(i)) for file in files for i in range(file.footer.num_row_groups)]
+    for url, block in blocks:
+        if block.num_rows < 0 or not 0 <= block.total_byte_size <= MOST_BLOCK:
+            raise DataError(
+                f"{url} has a block of {block.num_rows:,} rows and {block.total_byte_size:,} bytes; a block that can "
+                f"be streamed has at most {MOST_BLOCK:,} bytes"
+            )
+    rows = sum(block.num_rows for _, block in blocks)
+    if rows > MOST_ROWS:
+        raise DataError(f"its files announce {rows:,} rows, more than {MOST_ROWS:,}")
+    return rows
+
+
 def identity_of(files: Sequence[File]) -> str:
     """What a set is known by: the names of its files, and how many rows and bytes their blocks have."""
     footers = [(file.url.rpartition("/")[2], file.footer) for file in files]
@@ -109,28 +132,42 @@ def _facts(block: Any) -> list[int]:
 
 
 def read_labels(files: Sequence[File], column: str) -> Int64[Tensor, " n"]:
-    """The labels of all pictures, from the user's cache where they have been read before."""
-    kept = cache_folder() / "labels" / f"{identity_of(files)}.npy"
-    try:
-        return torch.from_numpy(np.load(kept, allow_pickle=False))
-    except (OSError, ValueError):
-        pass
+    """The labels of all images, from the user's cache where they have been read before.
 
-    def numbers(file: File) -> np.ndarray:
-        return file.read([column])[column].to_numpy()
-
+    Raises `DataError` where they are no whole numbers, or others than the files announce.
+    """
+    rows, kept = check_rows(files), cache_folder("labels", f"{identity_of(files)}.npy")
+    known = _known_labels(kept, rows)
+    if known is not None:
+        return torch.from_numpy(known)
     with ThreadPoolExecutor(READERS) as pool:
-        found = pool.map(numbers, files)
-        labels = np.concatenate(list(followed(found, "reading labels", len(files)))).astype(np.int64)
-    partial = kept.with_suffix(f".{os.getpid()}.part")
+        found = pool.map(partial(_labels, column), files)
+        labels = np.concatenate(list(followed(found, "reading labels", len(files))))
+    content = io.BytesIO()
+    np.save(content, labels)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.save(file, labels)
-        os.replace(partial, kept)
+        write(kept, content.getvalue())
     except OSError:  # a cache that cannot be written is done without
-        partial.unlink(missing_ok=True)
+        pass
     return torch.from_numpy(labels)
+
+
+def _known_labels(path: Path, rows: int) -> np.ndarray | None:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return found if found.shape == (rows,) and found.dtype == np.int64 else None
+
+
+def _labels(column: str, file: File) -> np.ndarray:
+    found = file.read([column])[column]
+    if not pyarrow.types.is_integer(found.type) or found.null_count:
+        raise DataError(f"{file.url}: some of its labels are missing or are no whole numbers")
+    if len(found) != file.footer.num_rows:
+        raise DataError(f"{file.url} announces {file.footer.num_rows:,} rows and has {len(found):,} labels")
+    return found.to_numpy().astype(np.int64)
 
 
 @dataclass(slots=True)
@@ -182,9 +219,9 @@ class Stream:
         def pixels(number: int, block: int) -> np.ndarray:
             row, url = number - int(self.starts[block]), self.places[block][0].url
             cell, where = fetched[block].result()[row], f"picture {number} of {url}"
-            encoded: bytes | None = cell["bytes"]
-            if encoded is None:
-                raise DataError(f"{where} is a path, not bytes; such a set cannot be streamed")
+            encoded = cast(dict[str, Any], cell).get("bytes") if isinstance(cell, dict) else None
+            if not isinstance(encoded, bytes):
+                raise DataError(f"{where} is no image in bytes; such a set cannot be streamed")
             return self.decode(io.BytesIO(encoded), where)
 
         made = list(self.decoders.map(pixels, numbers.tolist(), blocks.tolist()))
@@ -230,7 +267,11 @@ class Stream:
         file, number = self.places[block]
 
         def cells() -> list[Any]:
-            return file.read([self.column], number)[self.column].to_pylist()
+            found = file.read([self.column], number)[self.column]
+            rows = file.footer.row_group(number).num_rows
+            if len(found) != rows:
+                raise DataError(f"{file.url} announces {rows:,} rows in block {number} and has {len(found):,}")
+            return found.to_pylist()
 
         self.held[block] = self.readers.submit(cells)
         while len(self.held) > 2 * self.window:

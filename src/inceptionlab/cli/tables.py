@@ -1,0 +1,60 @@
+"""What came of an evaluation and of a data set's checks, as lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inceptionlab.data.audit import Findings
+    from inceptionlab.evaluation.metrics import Score
+    from inceptionlab.evaluation.protocol import Evaluation
+
+SHOWN = 10
+
+
+def show_evaluation(found: Evaluation) -> None:
+    """Print an evaluation."""
+    plain, width = found.score, max(len(row.label) for row in found.classes)
+    print(f"top-1 {_accuracy(plain)}")
+    print(f"top-5 {plain.top5:.2%}   loss {plain.loss:.4f}   calibration error {plain.ece:.2%}   n {plain.n:,}   "
+          f"computed in {found.precision}")  # fmt: skip
+    print(f"{'class':{width}}  precision  recall     F1      n")
+    for row in found.classes:
+        print(f"{row.label:{width}}  {row.precision:9.1%} {row.recall:7.1%} {row.f1:6.1%} {row.n:6,}")
+    if found.views:
+        views = found.views
+        print(f"with {views.forward_passes} forward passes a picture: top-1 {_accuracy(views.score)}")
+        print(f"  gain {100 * views.gain:+.2f} points ({100 * views.gain_low:+.2f} to {100 * views.gain_high:+.2f}, "
+              "paired)")  # fmt: skip
+    if found.temperature:
+        fitted = found.temperature
+        (before, after), (loss, new) = fitted.ece, fitted.loss
+        print(f"temperature {fitted.temperature:.3f}, fitted on {fitted.n:,} validation pictures: "
+              f"calibration error {before:.2%} to {after:.2%}, loss {loss:.4f} to {new:.4f}")  # fmt: skip
+    for one in found.corruptions:
+        print(f"{one.kind:>10} {one.severity}  top-1 {_accuracy(one.score)}")
+
+
+def _accuracy(found: Score) -> str:
+    return f"{found.top1:.2%} (95 % interval {found.top1_low:.2%} to {found.top1_high:.2%})"
+
+
+def show_findings(found: Findings) -> None:
+    """Print what is wrong with a data set."""
+    for split, counts in found.counts.items():
+        smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+        print(f"{split}: {sum(counts.values()):,} pictures of {len(counts)} classes, from {counts[smallest]:,} "
+              f"({smallest}) to {counts[largest]:,} ({largest})")  # fmt: skip
+    print("sizes: " + ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in found.sizes) + "   modes: "
+          + ", ".join(f"{mode} ({n:,})" for mode, n in found.modes.items()))  # fmt: skip
+    print(f"unreadable: {len(found.unreadable)}")
+    for _, why in found.unreadable[:SHOWN]:
+        print(f"  {why}")
+    pairs = {
+        "exact duplicates": found.exact, "near duplicates": found.near, "leaks between splits": found.leaks,
+        "pictures under two classes": found.conflicts,
+    }  # fmt: skip
+    for name, some in pairs.items():
+        print(f"{name}: {len(some)}")
+        for a, b in some[:SHOWN]:
+            print(f"  {a.name} ({a.label}) and {b.name} ({b.label})")
