@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check parity learning exports clean
+.PHONY: demo test gpu-test check parity learning exports clean
 
 demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 	rm -rf runs/demo
@@ -17,6 +17,9 @@ demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 
 test: $(VENV)/.installed-dev  ## the whole suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+gpu-test: $(VENV)/.installed-dev  ## what needs a GPU; skipped without one
+	$(BIN)/python -m pytest -m gpu
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import direction, sizes
 	$(BIN)/ruff format --check .
