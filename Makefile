@@ -18,7 +18,7 @@ demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 test: $(VENV)/.installed-dev  ## the whole suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-gpu-test: $(VENV)/.installed-dev  ## what needs a GPU; skipped without one
+gpu-test: $(VENV)/.installed-dev  ## what needs a CUDA device; skipped by make test where there is none
 	$(BIN)/python -m pytest -m gpu
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import direction, sizes

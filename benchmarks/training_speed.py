@@ -27,7 +27,8 @@ from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.registry import load_data
 from inceptionlab.runs.environment import device_name
 from inceptionlab.runs.fitting import make_fabric
-from inceptionlab.training.loop import Listeners, Trainer
+from inceptionlab.training.loop import Trainer
+from inceptionlab.training.placement import placement_of
 from inceptionlab.training.precision import fastest_precision, seconds_of_a_convolution
 from inceptionlab.training.recipe import load_recipe
 
@@ -79,8 +80,7 @@ def our_loop(pictures: Pictures, batch: int, precision: str, folder: Path):
     """The same with our trainer."""
     recipe = replace(load_recipe("small"), batch_size=batch, epochs=1000, lr=0.01)
     fabric, _ = make_fabric("cpu", precision)
-    trainer = Trainer(create_model(MODEL, 10, input_size=32), recipe, fabric, folder, 0, Listeners())
-    trainer.prepare()
+    trainer = Trainer(create_model(MODEL, 10, input_size=32), recipe, placement_of(fabric), folder, 0)
     trainer._next_save = float("inf")  # states are written every few seconds at most; one epoch here is shorter
 
     def epoch() -> float:

@@ -20,6 +20,14 @@ settings.load_profile("inceptionlab")
 torch.set_num_threads(1)  # for fixtures of modules too: runs are compared bit for bit, and threads change the last bit
 
 
+def pytest_collection_modifyitems(items):
+    """Without a GPU the tests that need one say so."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _a_cache_of_its_own(tmp_path_factory):
     """Decoded pictures and downloads go to a folder of the tests, never to the user's."""

@@ -97,7 +97,7 @@ def test_construction_takes_less_than_two_seconds_and_draws_from_the_seed():
 @pytest.mark.parametrize("scheme", ["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"])
 def test_initial_weights_have_the_spread_of_their_scheme(scheme):
     torch.manual_seed(0)
-    model = build(get_spec("inception_net"), scheme=scheme)
+    model = build(get_spec("inception_net"), scheme)
 
     weight = model.state_dict()["inception1.three.1.conv.weight"]
     fan_in, fan_out = 96 * 9, 128 * 9
@@ -114,7 +114,7 @@ def test_initial_weights_have_the_spread_of_their_scheme(scheme):
 
 def test_the_auxiliary_head_of_inception_v3_starts_small():
     torch.manual_seed(0)
-    state = build(configured("inception_v3", 1000, input_size=139, aux=True), scheme="inception_v3").state_dict()
+    state = build(configured("inception_v3", 1000, input_size=139, aux=True), init="inception_v3").state_dict()
     assert state["aux.conv1.conv.weight"].std().item() == pytest.approx(0.0088, rel=0.03)
     assert state["aux.fc.linear.weight"].std().item() == pytest.approx(0.00088, rel=0.03)
 

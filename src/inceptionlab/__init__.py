@@ -1,5 +1,6 @@
-"""InceptionLab: the whole Inception family as one algebra. Names are imported when first used, so that
-what needs no torch never waits for it.
+"""InceptionLab: the whole Inception family as one algebra, and everything that the commands do, as functions.
+
+Names are imported when they are first used, so that what needs no torch never waits for it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inceptionlab.analysis.difference import diff
+    from inceptionlab.analysis.drawing import draw
     from inceptionlab.analysis.formulas import explain
     from inceptionlab.analysis.geometry import measure, smallest_input
+    from inceptionlab.benchmarking.measuring import benchmark
+    from inceptionlab.data.audit import check_data
+    from inceptionlab.data.batches import Augment
+    from inceptionlab.data.dataset import DataSet
+    from inceptionlab.data.own import as_dataset
+    from inceptionlab.data.preprocess import Preprocess, create_transform
+    from inceptionlab.data.registry import load_data
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -22,55 +32,105 @@ if TYPE_CHECKING:
         SpecError,
         StorageError,
     )  # fmt: skip
+    from inceptionlab.evaluation.metrics import Score
+    from inceptionlab.evaluation.protocol import Evaluation, Protocol
+    from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
-    from inceptionlab.nn.building import build, build_node, create_block, create_model
+    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
     from inceptionlab.nn.features import FeatureNetwork, create_features
     from inceptionlab.rules import Rule, parse_rule
-    from inceptionlab.runs.prediction import load_run, predict
+    from inceptionlab.runs.configuring import configure
+    from inceptionlab.runs.evaluating import evaluate
+    from inceptionlab.runs.exporting import export
+    from inceptionlab.runs.fitting import fit
+    from inceptionlab.runs.folder import RunFolder
+    from inceptionlab.runs.options import Choices, Machine
+    from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
+    from inceptionlab.runs.setup import Setup
+    from inceptionlab.runs.testing import test, train
     from inceptionlab.spec.network import Aux, Input, Network
+    from inceptionlab.studies.design import Study, load_study
+    from inceptionlab.studies.results import StudyResults
+    from inceptionlab.studies.running import study
+    from inceptionlab.training.callbacks import Callbacks
+    from inceptionlab.training.recipe import Recipe, recipe
+    from inceptionlab.training.records import Epoch, Fitted
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
+    "analysis.difference": ("diff",),
+    "analysis.drawing": ("draw",),
     "analysis.formulas": ("explain",),
     "analysis.geometry": ("measure", "smallest_input"),
+    "benchmarking.measuring": ("benchmark",),
+    "data.audit": ("check_data",),
+    "data.batches": ("Augment",),
+    "data.dataset": ("DataSet",),
+    "data.own": ("as_dataset",),
+    "data.preprocess": ("create_transform", "Preprocess"),
+    "data.registry": ("load_data",),
     "errors": (
-        "ConfigError",
-        "DataError",
-        "ExportError",
-        "InceptionLabError",
-        "MeasurementError",
-        "MissingExtra",
-        "RunError",
-        "SizeError",
-        "SpecError",
-        "StorageError",
+        "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
+        "ExportError", "MeasurementError", "MissingExtra",
     ),
+    "evaluation.metrics": ("Score",),
+    "evaluation.protocol": ("Protocol", "Evaluation"),
+    "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
-    "nn.building": ("build", "build_node", "create_block", "create_model"),
-    "nn.features": ("FeatureNetwork", "create_features"),
+    "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
+    "nn.features": ("create_features", "FeatureNetwork"),
     "rules": ("Rule", "parse_rule"),
-    "runs.prediction": ("load_run", "predict"),
-    "spec.network": ("Aux", "Input", "Network"),
+    "runs.configuring": ("configure",),
+    "runs.evaluating": ("evaluate",),
+    "runs.exporting": ("export",),
+    "runs.fitting": ("fit",),
+    "runs.folder": ("RunFolder",),
+    "runs.options": ("Choices", "Machine"),
+    "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
+    "runs.setup": ("Setup",),
+    "runs.testing": ("test", "train"),
+    "spec.network": ("Network", "Input", "Aux"),
+    "studies.design": ("load_study", "Study"),
+    "studies.results": ("StudyResults",),
+    "studies.running": ("study",),
+    "training.callbacks": ("Callbacks",),
+    "training.recipe": ("recipe", "Recipe"),
+    "training.records": ("Epoch", "Fitted"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
     "zoo.registry": ("get_spec", "list_models"),
-}
+}  # fmt: skip
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
+_PACKAGES = ("spec", "rules")
+"""What is read as `inceptionlab.rules.residual(0.1)`."""
 
 __all__ = [
-    "create_model", "create_features", "create_block", "build", "build_node", "get_spec", "list_models", "Network",
-    "Input", "Aux", "FeatureNetwork", "Rule", "parse_rule", "measure", "explain", "smallest_input", "load_run",
-    "predict", "optimize", "load_weights", "export_weights", "InceptionLabError", "SpecError", "SizeError", "DataError",
-    "RunError", "ConfigError", "StorageError", "ExportError", "MeasurementError", "MissingExtra",
+    "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
+    "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
+    "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
+    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
+    "Callbacks", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict", "Trained",
+    "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine", "benchmark",
+    "load_study", "Study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError", "ConfigError",
+    "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("inceptionlab")
+    if name in _PACKAGES:
+        return import_module(f"inceptionlab.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'inceptionlab' has no attribute {name!r}")
-    module = import_module(_LAZY[name])
-    value = getattr(module, name)
+    value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PACKAGES, "__version__"])

@@ -74,6 +74,14 @@ def validate(value: object, error: type[InceptionLabError] = ConfigError) -> Non
             object.__setattr__(value, name, fitted)
 
 
+def refuse_unread(value: object, reasons: Mapping[str, str], error: type[InceptionLabError] = ConfigError) -> None:
+    """Refuse fields of a dataclass that nothing reads, by the reasons why, where they differ from their defaults."""
+    for entry in fields(cast(Any, value)):
+        given = getattr(value, entry.name)
+        if entry.name in reasons and given != entry.default:
+            raise error(f"{entry.name} = {shown(given)} would not be read: {reasons[entry.name]}")
+
+
 def fit(value: object, hint: Any, name: str, error: type[InceptionLabError] = ConfigError) -> Any:
     """A value as a type hint wants it. Raises `error` with a sentence that says what would work."""
     if any(is_dataclass(part) and isinstance(value, cast(type, part)) for part in _parts(hint)):
@@ -109,16 +117,17 @@ def parse_setting(text: str) -> object:
     if text.strip().lower() in _WORDS:
         return _WORDS[text.strip().lower()]
     try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+        found = tomllib.loads(f"x = {text}")
+    except (ValueError, RecursionError):  # ValueError: no TOML, or a number of more digits than Python reads
         return text
+    return found["x"] if len(found) == 1 else text
 
 
 def loads_toml(text: str, where: str) -> dict[str, Any]:
     """A TOML text. Raises `ConfigError`, beginning with `where`, where it is none."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:  # ValueError: also a number of more digits than Python reads
         raise ConfigError(f"{where} is not TOML: {problem}") from None
 
 

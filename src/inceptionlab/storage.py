@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,17 +20,26 @@ if TYPE_CHECKING:
 ABOUT = "inceptionlab"
 """The one key of a safetensors file's metadata, a JSON object: safetensors writes several keys in random order."""
 
+_CODES = {"torch.float32": "F32", "torch.float64": "F64", "torch.float16": "F16", "torch.bfloat16": "BF16",
+          "torch.int64": "I64", "torch.int32": "I32", "torch.uint8": "U8", "torch.bool": "BOOL"}  # fmt: skip
+
 
 def write(path: Path, content: bytes | str) -> None:
     """Write a file so that a killed process leaves the old content or the new one.
 
     Raises `StorageError` where the disk is full; what stood there before is kept.
     """
-    data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _write_parts(path, [content.encode() if isinstance(content, str) else content])
+
+
+def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file from its parts, of which no more than one is held."""
+    partial, size = path.with_name(f".{path.name}.{os.getpid()}.part"), 0
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            for part in parts:
+                size += len(part)
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -38,9 +47,7 @@ def write(path: Path, content: bytes | str) -> None:
         partial.unlink(missing_ok=True)
         full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         why = "the disk is full" if full else str(error)
-        raise StorageError(
-            f"{path} could not be written ({len(data):,} bytes): {why}; what was there is kept"
-        ) from None
+        raise StorageError(f"{path} could not be written ({size:,} bytes): {why}; what was there is kept") from None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -89,6 +96,37 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     metadata = {ABOUT: json.dumps(dict(about), ensure_ascii=False, sort_keys=True)} if about else {"format": "pt"}
     write(path, save(plain, metadata))
+
+
+def write_each_tensor(
+    path: Path, like: Mapping[str, Tensor], get: Callable[[str], Tensor], about: Mapping[str, Any]
+) -> None:
+    """Write safetensors of which no more than one is held: those that `get` gives by name, each of the shape and type
+    that it has in `like`. The library's own writer takes all of them at once.
+    """
+    import torch
+
+    names = in_order(like)
+    header: dict[str, Any] = {"__metadata__": {ABOUT: json.dumps(dict(about), ensure_ascii=False, sort_keys=True)}}
+    end = 0
+    for name in names:
+        start, end = end, end + like[name].numel() * like[name].element_size()
+        header[name] = {"dtype": _CODES[str(like[name].dtype)], "shape": [*like[name].shape],
+                        "data_offsets": [start, end]}  # fmt: skip
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+
+    def parts() -> Iterator[bytes]:
+        yield len(text).to_bytes(8, "little") + text
+        for name in names:
+            yield get(name).detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+    _write_parts(path, parts())
+
+
+def in_order(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The names in the order of `write_each_tensor`, in which each tensor lies at its alignment."""
+    return sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
 
 
 def read_tensors(path: Path, error: type[InceptionLabError] = DataError) -> dict[str, Tensor]:

@@ -14,14 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from inceptionlab import DataError, Input
+from inceptionlab import DataError, Input, rng
 from inceptionlab.data.batches import (
     Augment,
     augmented,
     batch_sizes,
     erased,
     ordered_batches,
-    step_generator,
     train_batches,
 )  # fmt: skip
 from inceptionlab.data.dataset import DataSet, Pictures, array_set
@@ -31,6 +30,10 @@ from inceptionlab.data.registry import cifar, folder, idx, load_data
 from inceptionlab.data.sources.download import Source, fetch
 from inceptionlab.data.split import stratified
 from inceptionlab.data.stores.images import InMemory
+
+
+def step_generator(seed, step):
+    return rng.stream(seed, "step", step)
 
 
 def pictures(n=12, size=8, channels=3, classes=3):

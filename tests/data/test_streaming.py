@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inceptionlab.data.batches import ordered_batches, step_generator, train_batches
+from inceptionlab import rng
+from inceptionlab.data.batches import ordered_batches, train_batches
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
@@ -81,7 +82,7 @@ def test_validation_takes_whole_blocks_so_that_training_needs_no_part_of_them(in
 def test_an_epoch_is_random_within_windows_of_random_blocks(insects, monkeypatch):
     monkeypatch.setattr(streaming, "WINDOW", 3 * ROWS)
     train = load_data(f"stream:{insects}", PICTURE).train
-    order, again, other = (train.order(step_generator(0, epoch)) for epoch in (1, 1, 2))
+    order, again, other = (train.order(rng.stream(0, "order", epoch)) for epoch in (1, 1, 2))
     assert torch.equal(order, again)
     assert not torch.equal(order, other)
     assert torch.equal(order.sort().values, torch.arange(len(train)))

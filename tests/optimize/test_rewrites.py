@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from inceptionlab import RunError, build, build_node, create_model, get_spec, list_models
+from inceptionlab import build, build_node, create_model, get_spec, list_models
+from inceptionlab.errors import ConfigError, ExportError
+from inceptionlab.exporting import optimizing
 from inceptionlab.exporting.optimizing import optimize
 from inceptionlab.nn.layers.branches import Chain
 from inceptionlab.nn.layers.conv import ConvNormAct
@@ -157,7 +159,82 @@ def test_norms_without_statistics_and_other_norms_are_left():
 def test_what_differs_is_refused():
     model = create_model("inception_net").eval()
     x = torch.randn(2, 3, 32, 32)
-    with pytest.raises(RunError, match="this is a bug"):
+    with pytest.raises(ExportError, match="this is a bug"):
         check(model, lambda y: model(y) + 1, x)
-    with pytest.raises(RunError, match="give fp32, bf16, fp16 or int8"):
+    with pytest.raises(ConfigError, match="give fp32, bf16, fp16 or int8"):
         optimize(model, x, "int4")
+
+
+def forgetting(pass_):
+    """A pass that loses a bias, or adds one where there is none."""
+
+    def broken(*arguments):
+        result = pass_(*arguments)
+        for part in result.modules():
+            if isinstance(part, PackedConv):
+                part.bias = torch.full((len(part.bias),), 10.0) if part.bias is not None else None
+        return result
+
+    return broken
+
+
+@pytest.mark.parametrize("name", ["packed", "laid_out", "sliced"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_returned_is_checked_not_what_came_before_it(monkeypatch, name, precision):
+    model = with_statistics(create_model("inception_net"))
+    x = torch.randn(1, 3, 32, 32)
+    optimize(model, x, precision)
+    monkeypatch.setattr(optimizing, name, forgetting(getattr(optimizing, name)))
+    with pytest.raises(ExportError, match="differs by"):
+        optimize(model, x, precision)
+
+
+def test_every_way_through_is_checked(monkeypatch):
+    """A pass may be wrong for a lone image only, or for a batch in slices only."""
+    model, x = with_statistics(create_model("small_fast")), torch.randn(1, 3, 32, 32)
+    single, forward = PackedConv.forward, Sliced.forward
+
+    def wrong_alone(self, x, other=None):
+        return single(self, x, other) + (len(x) == 1)
+
+    def wrong_in_slices(self, x):
+        return forward(self, x) + (len(x) > self.count)
+
+    for kind, wrong, example in (
+        (PackedConv, wrong_alone, torch.randn(4, 3, 32, 32)), (Sliced, wrong_in_slices, x),
+        (Sliced, wrong_in_slices, torch.randn(2, 3, 32, 32)),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "forward", wrong)
+            with pytest.raises(ExportError, match="differs by"):
+                optimize(model, example)
+
+
+def test_a_network_whose_values_do_not_fit_fp16_is_refused_in_it():
+    model = with_statistics(create_model("small_fast"))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.mul_(100)
+    with pytest.raises(ExportError, match="do not suit fp16: give another precision"):
+        optimize(model, torch.randn(2, 3, 32, 32), "fp16")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_local_response_norms_run_in_lower_precision(precision):
+    model = build(get_spec("googlenet.paper").without_aux().resized(96)).eval()
+    x = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.allclose(optimize(model, x, precision)(x), model(x), rtol=0.1, atol=0.02)
+
+
+def test_a_check_leaves_every_module_in_its_own_mode():
+    model = create_model("small_fast").train()
+    frozen = parts(model, nn.BatchNorm2d)[:2]
+    for norm in frozen:
+        norm.eval()
+    optimize(model, torch.randn(2, 3, 32, 32))
+    assert model.training
+    assert [norm.training for norm in parts(model, nn.BatchNorm2d)[:3]] == [False, False, True]
+    with pytest.raises(ExportError):
+        check(model, lambda x: model(x) + 1, torch.randn(2, 3, 32, 32))
+    assert [norm.training for norm in frozen] == [False, False]

@@ -13,9 +13,9 @@ from inceptionlab.runs.options import Machine
 from inceptionlab.studies.design import load_study
 from inceptionlab.studies.results import gather
 from inceptionlab.studies.running import in_turn, run_study, runs_of
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
-HERE = in_turn(Machine("cpu"), Listeners(say=lambda _: None))
+HERE = in_turn(Machine("cpu"), Callbacks(say=lambda _: None))
 STUDY = """
 model = "small_fast | widen(0.25)"
 data = "digits"
@@ -105,10 +105,10 @@ import sys
 from pathlib import Path
 from inceptionlab.studies.design import load_study
 from inceptionlab.studies.running import in_turn, run_study
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.runs.options import Machine
 say = lambda text: print(text, flush=True)
-run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), in_turn(Machine("cpu"), Listeners(say=say)), say)
+run_study(load_study(Path(sys.argv[1])), Path(sys.argv[2]), in_turn(Machine("cpu"), Callbacks(say=say)), say)
 """
 
 

@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inceptionlab import SpecError, build, create_model, storage
+from inceptionlab import SpecError, build, create_model, load_weights, storage
 from inceptionlab.cli import main
 from inceptionlab.data.dataset import DataSet
 from inceptionlab.data.registry import digits
+from inceptionlab.errors import ConfigError
 from inceptionlab.nn.initialise import initialise
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Machine
@@ -15,7 +16,10 @@ from inceptionlab.storage import write_tensors
 from inceptionlab.training.freezing import freeze, frozen_nodes
 from inceptionlab.training.optimizers import make_optimizer
 from inceptionlab.training.recipe import Recipe, load_recipe, recipe_names
+from inceptionlab.weights.loading import spec_with
+from inceptionlab.zoo.configure import configured
 from tests.training.test_run import QUIET, RECIPE, SETUP, TINY
+from tests.weights.test_weights import as_torchvision
 
 
 def test_what_is_frozen_stays_and_the_rest_moves(tmp_path):
@@ -48,6 +52,21 @@ def test_the_head_may_learn_at_another_rate():
     assert [(g["factor"], g["weight_decay"] > 0, len(g["params"])) for g in groups] == [
         (1.0, True, 3), (1.0, False, 6), (10.0, True, 1), (10.0, False, 1),
     ]  # fmt: skip
+
+
+def test_a_setup_whose_spec_is_not_what_the_weights_take_is_refused(tmp_path):
+    """A padded convolution keeps the mean of the weights' source, so the network takes another input than before."""
+    spec = configured("googlenet.torchvision", 10, 1, 32, stem="imagenet")
+    spec = replace(spec, input=replace(spec.input, mean=(0.1,)))
+    source = create_model("googlenet.torchvision", 10)
+    torch.save(as_torchvision(source.state_dict()), tmp_path / "w.pth")
+    setup = replace(SETUP, spec=spec, weights=str(tmp_path / "w.pth"), recipe=replace(RECIPE, epochs=1))
+    with pytest.raises(ConfigError, match=r"another input than the setup's spec says; make the setup from spec_with"):
+        train(setup, tmp_path / "run", Machine("cpu"), QUIET, digits())
+    taking = spec_with(spec, tmp_path / "w.pth")
+    network = build(taking)
+    assert load_weights(network, tmp_path / "w.pth").input == network.spec.input == taking.input != spec.input
+    assert spec_with(taking, tmp_path / "w.pth") == taking  # once more changes nothing
 
 
 def test_training_begins_with_the_weights_of_a_file(tmp_path):
@@ -94,12 +113,12 @@ def test_small_pictures_first(tmp_path):
     from inceptionlab.runs.fitting import make_fabric
     from inceptionlab.runs.setup import training_and_validation
     from inceptionlab.training.loop import Trainer
+    from inceptionlab.training.placement import placement_of
 
     fabric, _ = make_fabric("cpu", "fp32")
     setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))
     data: DataSet = digits()
-    trainer = Trainer(network, setup.recipe, fabric, tmp_path, 0, QUIET)
-    trainer.prepare()
+    trainer = Trainer(network, setup.recipe, placement_of(fabric), tmp_path, 0, QUIET)
     trainer.fit(*training_and_validation(data, setup))
     assert sizes == sorted(sizes)
     assert sizes.count(16) == sizes.count(32) > 0

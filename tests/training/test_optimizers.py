@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from inceptionlab.training.optimizers import MovingAverage, RMSPropTF, lr_factor, make_optimizer
+from inceptionlab.training.averaging import MovingAverage
+from inceptionlab.training.optimizers import RMSPropTF, lr_factor, make_optimizer
 from inceptionlab.training.recipe import Recipe
 
 

@@ -24,7 +24,7 @@ from inceptionlab.spec import Concat, Conv, Dropout, Linear, Pool, Seq
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training import loop
 from inceptionlab.training import state as state_files
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.recipe import Recipe
 
 TINY = Network(
@@ -37,7 +37,7 @@ TINY = Network(
 )
 RECIPE = Recipe(epochs=3, batch_size=64, lr=0.1, precision="fp32", augment=Augment(2, False, 4), ema=0.9)
 SETUP = Setup(TINY, RECIPE, "digits", 0, limit_train=300, limit_test=100)
-QUIET = Listeners(say=lambda _: None)
+QUIET = Callbacks(say=lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(finished, tmp_pat
 def test_a_stopped_run_goes_on_bit_for_bit(finished, tmp_path, data, stop_after):
     folder, _ = finished
     steps = iter(range(1, 1000))
-    stopping = Listeners(say=lambda _: None, stop=lambda: next(steps) == stop_after)
+    stopping = Callbacks(say=lambda _: None, stop=lambda: next(steps) == stop_after)
     assert train(SETUP, tmp_path, Machine("cpu"), stopping, data) is None
     assert not (tmp_path / "test.json").exists()
     train(SETUP, tmp_path, Machine("cpu"), QUIET, data)
@@ -149,11 +149,11 @@ def test_accumulating_gradients_gives_the_step_of_the_whole_batch(tmp_path, data
 def test_a_truncated_state_is_passed_over(finished, tmp_path, data):
     folder, _ = finished
     steps = iter(range(1, 1000))
-    assert train(SETUP, tmp_path, Machine("cpu"), Listeners(stop=lambda: next(steps) == 9), data) is None
+    assert train(SETUP, tmp_path, Machine("cpu"), Callbacks(stop=lambda: next(steps) == 9), data) is None
     newest = max((tmp_path / "state").iterdir())
     newest.write_bytes(newest.read_bytes()[:1000])
     said = []
-    train(SETUP, tmp_path, Machine("cpu"), Listeners(say=said.append), data)
+    train(SETUP, tmp_path, Machine("cpu"), Callbacks(say=said.append), data)
     assert "the state before it is used" in said[0]
     assert same(weights(tmp_path), weights(folder))
 
@@ -166,7 +166,7 @@ from inceptionlab.training import loop
 loop.SECONDS_BETWEEN_STATES = 0.05
 loop.SHARE_OF_SAVING = 1.0
 from inceptionlab.runs.folder import RunFolder
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.testing import train
 from tests.training.test_run import SETUP
@@ -174,7 +174,7 @@ def step(progress, loss):
     import time
     time.sleep(0.02)
     print(progress.step, flush=True)
-train(SETUP, Path(sys.argv[1]), Machine("cpu"), Listeners(step=step, say=print))
+train(SETUP, Path(sys.argv[1]), Machine("cpu"), Callbacks(on_step=step, say=print))
 """
 
 
@@ -342,7 +342,7 @@ def test_weights_that_are_cut_off_are_refused(tmp_path):
 
 
 def test_a_run_does_not_go_on_with_other_pictures(tmp_path, data):
-    assert train(SETUP, tmp_path, Machine("cpu"), Listeners(stop=lambda: True), data) is None
+    assert train(SETUP, tmp_path, Machine("cpu"), Callbacks(stop=lambda: True), data) is None
     other = replace(data, train=replace(data.train, images=InMemory(255 - data.train.images[:])))
     with pytest.raises(RunError, match="put the same data back"):
         train(SETUP, tmp_path, Machine("cpu"), QUIET, other)

@@ -88,7 +88,7 @@ def test_the_page_needs_no_other_server(address):
 
 
 @pytest.mark.parametrize(("query", "body", "status", "words"), [
-    ("", b"", 400, "there is no picture"),
+    ("", b"", 400, "there is no image"),
     ("", b"no picture", 400, "cannot be read as a picture: it is of no format"),
     ("", "cut", 400, "cannot be read as a picture"),
     ("", "tiny", 400, "a picture needs at least 4x4"),
@@ -104,6 +104,28 @@ def test_what_is_no_picture_is_refused_in_a_sentence(address, picture, query, bo
     found, _, answer = asked(f"{address}/predict{query}", content)
     assert (found, words in json.loads(answer)["error"]) == (status, True)
     assert asked(f"{address}/health")[0] == 200  # and it goes on
+
+
+@pytest.mark.parametrize("body", [
+    b"DDS " + bytes(200), b"BLP2" + bytes(200), b"BLP1" + bytes(200), b"\0\0\0\x1cftypavif" + bytes(100),
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", b"8BPS" + bytes(100), b"\x89PNG\r\n\x1a\n",
+    b"GIF89a" + bytes(20), b"II*\0\x08\0\0\0" + b"\xff" * 100, b"\xff\xd8\xff\xe0" + bytes(100),
+    b"P6 9999999 9999999 255\n",
+])  # fmt: skip
+def test_whatever_an_image_library_finds_wrong_is_a_sentence(address, body):
+    status, kind, answer = asked(f"{address}/predict", body)
+    assert (status, kind) == (400, "application/json")
+    assert json.loads(answer)["error"].startswith("the image ")
+
+
+def test_what_no_reader_foresaw_is_a_sentence_too(address, picture, monkeypatch):
+    def failing(*_, **__):
+        raise NotImplementedError("DX10 format 97")
+
+    content = picture.read_bytes()
+    monkeypatch.setattr(Image, "open", failing)
+    status, _, answer = asked(f"{address}/predict", content)
+    assert (status, json.loads(answer)["error"].endswith("DX10 format 97")) == (400, True)
 
 
 def test_other_addresses_and_methods_are_refused(address):
@@ -178,7 +200,7 @@ def test_a_port_that_is_taken_is_said(trained, address, tmp_path, capsys):
     port = address.rpartition(":")[2]
     for arguments, words in (
         (["--port", port], "cannot be listened on"), (["--port", "99999"], "a port is a number from 0 to 65535"),
-        (["--batch", "0"], "at least 1 picture"),
+        (["--batch", "0"], "at least 1 image"),
     ):  # fmt: skip
         with pytest.raises(SystemExit) as stopped:
             main(["serve", str(weights), "--engine", "torch", *arguments])

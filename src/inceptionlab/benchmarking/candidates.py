@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -14,48 +14,55 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inceptionlab.analysis.geometry import measure
-from inceptionlab.benchmarking.apart import Apart, Within
-from inceptionlab.benchmarking.peers import peer
-from inceptionlab.benchmarking.race import Contestant
-from inceptionlab.errors import RunError
-from inceptionlab.exporting.engines import DTYPES, run_onnxruntime, run_openvino
+from inceptionlab.benchmarking.child import ChildProcess, Within
+from inceptionlab.benchmarking.options import Options
+from inceptionlab.benchmarking.peers import allow_torchvision, peer
+from inceptionlab.benchmarking.race import Candidate
+from inceptionlab.exporting.about import Precision
+from inceptionlab.exporting.engines import DTYPES, Engine, EngineName, installed, open_engine
 from inceptionlab.exporting.optimizing import optimize
 from inceptionlab.exporting.quantizing import quantize
-from inceptionlab.exporting.writers import facts_of, quiet, write_onnx
+from inceptionlab.exporting.writers import quiet, written
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.optimization.exactness import FOR_ENGINES, exact
+from inceptionlab.rng import stream
 from inceptionlab.spec.network import Network
-from inceptionlab.training.allocation import freed_at_once, pages_kept
+from inceptionlab.training.allocation import launched
 
-Precisions = tuple[str, ...]
+Precisions = tuple[Precision, ...]
+Named = Iterator[tuple[str, Precision, Callable[[], object]]]
+"""What something is called after its library, its precision, and a pass of it."""
 
 
 def inference(
-    network: InceptionNetwork, peers: dict[str, nn.Module], engines: tuple[str, ...], precisions: Precisions, x: Tensor
-) -> Iterator[Contestant]:
+    network: InceptionNetwork, peers: Mapping[str, nn.Module], options: Options, x: Tensor
+) -> Iterator[Candidate]:
     """The other libraries' as their users run them (fp32, NCHW), then at their best; ours last. All share weights."""
-    macs, batch = measure(network.spec).macs, len(x)
+    macs, batch, precisions = measure(network.spec).macs, len(x), options.precision
+    engines = tuple(engine for engine in options.engines if engine in (*installed(), "compile"))
     for library, model in (peers or {"ours, as built": network}).items():
-        for name, precision, run in _eager(library, model, precisions, x):
-            yield Contestant(name, run, batch, macs, precision, library not in peers)
-        if "compile" in engines and library in peers:
-            yield Contestant(f"{library}, torch.compile", _inferring(_compiled(model), x), batch, macs, "fp32", False)
-        theirs = engines if library in peers else ()
-        for name, precision, run in _engines(library, _written(model, x), theirs, precisions, x):
-            yield Contestant(name, run, batch, macs, precision, False)
+        for name, precision, run in _eager(model, precisions, x):
+            yield Candidate(f"{library}, {name}", run, batch, macs, precision, library not in peers)
+        if library in peers:
+            if "compile" in engines:
+                run = _inferring(_compiled(model), x)
+                yield Candidate(f"{library}, torch.compile", run, batch, macs, "fp32", ours=False)
+            for name, precision, run in _exported(_as_users_export(model, x), engines, precisions, x):
+                yield Candidate(f"{library}, {name}", run, batch, macs, precision, ours=False)
+    for name, precision, run in _ours(network, engines, precisions, x):
+        yield Candidate(f"ours, {name}", run, batch, macs, precision)
+
+
+def _ours(network: InceptionNetwork, engines: Sequence[str], precisions: Precisions, x: Tensor) -> Named:
     if "torch" in engines:
         for precision in precisions:
             if precision in DTYPES:
-                run = _inferring(optimize(network, x, cast(Any, precision)), x)
-                yield Contestant("ours, torch", run, batch, macs, precision)
-    write = _ours_written(network)
-    for name, precision, run in _engines("ours", write, engines, precisions, x):
-        yield Contestant(name, run, batch, macs, precision)
+                yield "torch", precision, _inferring(optimize(network, x, precision), x)
+    yield from _exported(lambda path: written(network, "onnx", path), engines, precisions, x)
     if "int8" in precisions and "openvino" in engines:
         with tempfile.TemporaryDirectory() as folder:
-            path = quantize(network, (), torch.randn(8, *x.shape[1:]), Path(folder) / "int8", agreement=0.0).path
-            runner = run_openvino(path)
-        yield Contestant("ours, openvino", lambda: runner(x), batch, macs, "int8")
+            images = torch.randn(8, *x.shape[1:], generator=stream(0, "calibration"))
+            engine = open_engine(quantize(network, (), images, Path(folder) / "int8", 0.0).path, "openvino", "int8")
+        yield "openvino", "int8", _pass(engine, x)
 
 
 def _compiled(model: nn.Module) -> Callable[[Tensor], object]:
@@ -71,93 +78,89 @@ def _inferring(model: Callable[[Tensor], object], x: Tensor) -> Callable[[], obj
     return run
 
 
-def _eager(
-    library: str, model: nn.Module, precisions: Precisions, x: Tensor
-) -> Iterator[tuple[str, str, Callable[[], object]]]:
-    yield f"{library}, eager", "fp32", _inferring(model, x)
+def _pass(engine: Engine, x: Tensor) -> Callable[[], object]:
+    return lambda: engine.run(x)
+
+
+def _eager(model: nn.Module, precisions: Precisions, x: Tensor) -> Named:
+    yield "eager", "fp32", _inferring(model, x)
     for precision in precisions:
         if precision in DTYPES:
             other: Any = copy.deepcopy(model)
             other.to(DTYPES[precision], memory_format=torch.channels_last)
             y = x.to(DTYPES[precision]).contiguous(memory_format=torch.channels_last)
-            yield f"{library}, eager channels_last", precision, _inferring(other, y)
+            yield "eager channels_last", precision, _inferring(other, y)
 
 
-def _engines(
-    library: str, write: Callable[[Path], None], engines: tuple[str, ...], precisions: Precisions, x: Tensor
-) -> Iterator[tuple[str, str, Callable[[], object]]]:
-    wanted = [engine for engine in engines if engine in ("onnxruntime", "openvino")]
-    if not wanted or x.device.type != "cpu":
+def _exported(write: Callable[[Path], Path], engines: Sequence[str], precisions: Precisions, x: Tensor) -> Named:
+    """An ONNX file, which `write` makes, by the engines that run it."""
+    by_openvino: list[tuple[EngineName, Precision]] = [("openvino", one) for one in precisions if one in DTYPES]
+    known: list[tuple[EngineName, Precision]] = [("onnxruntime", "fp32"), *by_openvino]
+    ways = [way for way in known if way[0] in engines and way[1] in precisions]
+    if not ways or x.device.type != "cpu":
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        write(path)
-        for engine in wanted:
-            for precision in precisions:
-                if engine == "openvino" and precision in DTYPES:
-                    runner = run_openvino(path, precision)
-                elif engine == "onnxruntime" and precision == "fp32":
-                    runner = run_onnxruntime(path)
-                else:
-                    continue
-                yield f"{library}, {engine}", precision, lambda runner=runner: runner(x)
+        path = write(Path(folder) / "model.onnx")
+        for name, precision in ways:
+            yield name, precision, _pass(open_engine(path, name, precision), x)
 
 
-def _ours_written(network: InceptionNetwork) -> Callable[[Path], None]:
-    return lambda path: write_onnx(exact(network, FOR_ENGINES), network.spec.input.shape, facts_of(network, ()), path)
-
-
-def _written(model: nn.Module, x: Tensor) -> Callable[[Path], None]:
+def _as_users_export(model: nn.Module, x: Tensor) -> Callable[[Path], Path]:
     """The way a user exports a model: torch.onnx.export on the model as it is."""
 
-    def write(path: Path) -> None:
+    def write(path: Path) -> Path:
         with quiet():
             made: Any = torch.onnx.export(model, (x[:2],), dynamo=True, verbose=False,
                                           dynamic_shapes=({0: torch.export.Dim("batch")},))  # fmt: skip
         made.save(str(path))
+        return path
 
     return write
 
 
-def training(
-    network: Network, libraries: tuple[str, ...], precisions: Precisions, batch: int, device: torch.device
-) -> Iterator[Contestant]:
+def training(network: Network, libraries: Sequence[str], options: Options, batch: int) -> Iterator[Candidate]:
     """Steps of SGD: the other libraries' as their users run them, then in channels_last; ours last, with memory as
     `train` has it. Each is in a process of its own.
     """
-    wrong = [precision for precision in precisions if precision not in DTYPES]
-    if wrong:
-        raise RunError(f"--train computes in fp32, bf16 or fp16, not {', '.join(wrong)}")
-    macs = measure(network).macs
+    macs, device = measure(network).macs, torch.device(options.device)
 
     def apart(
         name: str, way: str, precision: str = "fp32", library: str = "", within: Within = nullcontext
-    ) -> Contestant:
-        work = Apart(_step, within, device, network=network, library=library, way=way, precision=precision,
-                     batch=batch, device_name=str(device))  # fmt: skip
-        return Contestant(name, work.run, batch, macs, precision, not library, 3, work.peak, work.close)
+    ) -> Candidate:
+        work = ChildProcess(_step, within, device, network=network, library=library, way=way, precision=precision,
+                            batch=batch, device_name=options.device)  # fmt: skip
+        return Candidate(name, work.run, batch, macs, precision, not library, 3, work.peak, work.close)
 
     for library in libraries:
         yield apart(f"{library}, eager", "contiguous", library=library)
-        for precision in precisions:
+        for precision in options.precision:
             yield apart(f"{library}, channels_last", "channels_last", precision, library)
-    for precision in precisions:
-        yield apart("ours", "channels_last", precision, within=pages_kept)
-    yield apart("ours, siblings as one", "siblings", within=pages_kept)
-    yield apart("ours, checkpointed", "checkpointed", within=freed_at_once)
+    for precision in options.precision:
+        yield apart("ours", "channels_last", precision, within=_as_train)
+    yield apart("ours, checkpointed", "checkpointed", within=_as_train_checkpointed)
+
+
+def _as_train() -> Any:
+    return launched(checkpointing=False)
+
+
+def _as_train_checkpointed() -> Any:
+    return launched(checkpointing=True)
 
 
 def _step(
     network: Network, library: str, way: str, precision: str, batch: int, device_name: str
 ) -> Callable[[], object]:
-    """A step of training of a network, or of another library's same one."""
-    torch.manual_seed(0)
-    ours = build(network, siblings=way == "siblings", checkpoint="*" if way == "checkpointed" else None)
+    """A step of training of a network, or of another library's same one, in a process that does nothing else."""
+    if library:
+        allow_torchvision()
+    ours = build(network, seed=0, checkpoint="*" if way == "checkpointed" else None)
     own: Any = peer(library, ours) if library else ours
     layout = torch.contiguous_format if way == "contiguous" else torch.channels_last
     own.to(device_name, memory_format=layout).train()
-    x = torch.randn(batch, *network.input.shape, device=device_name).contiguous(memory_format=layout)
-    labels = torch.randint(network.classes, (batch,), device=device_name)
+    x = torch.randn(batch, *network.input.shape, generator=stream(0, "images")).to(device_name)
+    x = x.contiguous(memory_format=layout)
+    labels = torch.randint(network.classes, (batch,), generator=stream(0, "labels")).to(device_name)
     optimizer = torch.optim.SGD(own.parameters(), lr=1e-4, momentum=0.9)
 
     def step() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from inceptionlab.errors import RunError, SpecError
+from inceptionlab.errors import ConfigError, MeasurementError
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.weights.exporting import export_weights
 
@@ -27,19 +28,18 @@ TORCHVISION = {"googlenet.torchvision": "googlenet", "inception_v3.torchvision":
 def peer(library: str, network: InceptionNetwork) -> nn.Module | None:
     """The same network of "timm" or "torchvision" with the same weights, in evaluation; None where it has none.
 
-    Raises `RunError` where the library is not installed.
+    Raises `ConfigError` for another library, `MeasurementError` where it cannot be imported or refuses our weights.
     """
     names = {"timm": TIMM, "torchvision": TORCHVISION}.get(library)
     if names is None:
-        raise SpecError(f"there is nothing to compare with in {library!r}; known are timm and torchvision")
+        raise ConfigError(f"there is nothing to compare with in {library!r}; known are timm and torchvision")
     name = names.get(network.spec.name)
     if name is None:
         return None
-    _operators()
     try:
         module: Any = import_module("timm" if library == "timm" else "torchvision.models")
-    except ImportError as error:
-        raise RunError(f"{library} is not installed here: {error}") from None
+    except (ImportError, RuntimeError) as error:  # torchvision without its compiled part raises the latter
+        raise MeasurementError(f"{library} cannot be imported here: {error}; leave --against out") from None
     classes = network.spec.classes
     if library == "timm":
         made = module.create_model(name, pretrained=False, num_classes=classes)
@@ -49,13 +49,17 @@ def peer(library: str, network: InceptionNetwork) -> nn.Module | None:
     missing, unknown = made.load_state_dict(state, strict=False)
     lost = [key for key in missing if "aux" not in key.lower()]
     if lost or unknown:
-        raise RunError(f"{library}'s {name} does not take our weights: {[*lost, *unknown][:3]}")
+        raise MeasurementError(f"{library}'s {name} does not take our weights: {[*lost, *unknown][:3]}")
     return made.eval()
 
 
-def _operators() -> None:
-    """Torchvision's Python code asks at import for two operators of its compiled part, which need not be there."""
-    if not hasattr(torch.ops.torchvision, "nms"):
+def allow_torchvision() -> None:
+    """Let torchvision be imported where its compiled part is missing: its Python code asks torch for two operators.
+
+    They stay registered in this process, so a command or a process of its own calls this, never a function of the
+    library.
+    """
+    if find_spec("torchvision") and not find_spec("torchvision._C") and not hasattr(torch.ops.torchvision, "nms"):
         library: Any = torch.library
         for name in ("nms", "qnms"):
             library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

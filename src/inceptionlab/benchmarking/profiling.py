@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -20,8 +21,8 @@ BETWEEN = "between layers"
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A kind of layer: how many there are, seconds of a pass, multiplications and additions of it in billions."""
+class LayerTimes:
+    """A kind of layer: how many there are, seconds of a pass, billions of its multiplications and additions."""
 
     kind: str
     count: int
@@ -30,12 +31,12 @@ class Share:
 
     @property
     def gflops(self) -> float:
-        """Billions of multiplications and additions a second."""
+        """Billions of multiplications and additions per second."""
         return self.gflop / self.seconds if self.seconds else 0.0
 
 
 @torch.inference_mode()
-def profile(network: nn.Module, x: Float[Tensor, "b c h w"]) -> list[Share]:
+def profile(network: nn.Module, x: Float[Tensor, "b c h w"]) -> list[LayerTimes]:
     """The kinds of layers of a network on the CPU, the slowest first; each time is the median of some passes."""
     layers = {module: kind_of(module) for module in network.modules() if not any(True for _ in module.children())}
     began: dict[nn.Module, float] = {}
@@ -64,12 +65,12 @@ def profile(network: nn.Module, x: Float[Tensor, "b c h w"]) -> list[Share]:
     for module, kind in layers.items():
         kinds[kind].append(module)
     found = [
-        Share(kind, len(of_kind), median(sum(one[module] for module in of_kind) for one in took[1:]),
+        LayerTimes(kind, len(of_kind), median(sum(one[module] for module in of_kind) for one in took[1:]),
               sum(work[module] for module in of_kind))
         for kind, of_kind in kinds.items()
     ]  # fmt: skip
     rest = median(all_ - sum(one.values()) for all_, one in zip(whole[1:], took[1:], strict=True))
-    return sorted([*found, Share(BETWEEN, 0, rest, 0.0)], key=lambda share: -share.seconds)
+    return sorted([*found, LayerTimes(BETWEEN, 0, rest, 0.0)], key=lambda share: -share.seconds)
 
 
 def kind_of(module: nn.Module) -> str:
@@ -92,8 +93,8 @@ def _products(module: nn.Module) -> int:
     return module.in_features if isinstance(module, nn.Linear) else 0
 
 
-def profile_table(shares: list[Share], peak: float | None) -> str:
-    """The kinds as Markdown; `peak` is what the machine multiplies, in GFLOP/s."""
+def profile_table(shares: Sequence[LayerTimes], peak: float | None) -> str:
+    """The kinds as Markdown; `peak` is that of the machine, in GFLOP/s."""
     whole = sum(share.seconds for share in shares)
     lines = ["| layers | count | ms | of the time | GFLOP/s | of peak |", "|---|---:|---:|---:|---:|---:|"]
     for share in shares:

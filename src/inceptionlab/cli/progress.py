@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from inceptionlab.runs.setup import Setup
-from inceptionlab.training.loop import Listeners
-from inceptionlab.training.loop import Progress as Steps
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Epoch
+from inceptionlab.training.records import Progress as Steps
 
 
 def first_process() -> bool:
@@ -21,10 +21,10 @@ def first_process() -> bool:
 
 
 @contextmanager
-def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Listeners]:
+def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Callbacks]:
     """Callbacks that draw a progress bar on a terminal, and print a line per epoch everywhere."""
     if not first_process():
-        yield Listeners(say=lambda _: None, stop=stop)
+        yield Callbacks(say=lambda _: None, stop=stop)
         return
     console = Console(stderr=True, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -44,4 +44,4 @@ def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Listeners]
                 highlight=False,
             )
 
-        yield Listeners(step, epoch, lambda text: bar.console.print(text, highlight=False), stop)
+        yield Callbacks(step, epoch, lambda text: bar.console.print(text, highlight=False), stop)

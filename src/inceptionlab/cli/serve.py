@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.errors import RunError
-
 
 def serve(
     run: Path,
@@ -23,7 +21,7 @@ def serve(
 ) -> None:
     """Answer over HTTP: a page for people at /, and JSON for programs at /predict, /model and /health.
 
-    A program sends a picture file as the body: curl --data-binary @cat.jpg http://127.0.0.1:8000/predict?top=3
+    A program sends an image file as the body: curl --data-binary @cat.jpg http://127.0.0.1:8000/predict?top=3
 
     Parameters
     ----------
@@ -34,7 +32,7 @@ def serve(
     port
         0 takes any free one.
     batch
-        The most pictures that run at once; requests that wait at the same time are one batch.
+        The most images that run at once; requests that wait at the same time are one batch.
     device
         "cpu", "cuda" or "mps".
     engine
@@ -43,12 +41,10 @@ def serve(
     json_
         Print an object with the address and the engine.
     """
-    import inceptionlab.runs.prediction as prediction
+    from inceptionlab.runs.prediction import load_run, with_engine
     from inceptionlab.web.serving import serve
 
-    if batch < 1:
-        raise RunError(f"--batch {batch}: a batch has at least 1 picture")
-    trained, name = prediction.with_engine(prediction.load_run(run, device), engine)
+    trained, name = with_engine(load_run(run, device), engine)
 
     def ready(address: str) -> None:
         words = f"{address}   ({trained.network.spec.title} by {name}; Ctrl-C ends it)"

@@ -139,7 +139,7 @@ def _engine(place: Place, stop: StopSignal, say: Callable[[str], None]) -> Engin
     from inceptionlab.runs.options import Machine
     from inceptionlab.studies import engines
     from inceptionlab.studies.running import in_turn
-    from inceptionlab.training.loop import Listeners
+    from inceptionlab.training.callbacks import Callbacks
 
     if place.workers < 1 or place.gpus < 0:
         raise SpecError(f"--workers {place.workers} --gpus {place.gpus:g}: give at least 1 worker and no negative GPUs")
@@ -148,7 +148,7 @@ def _engine(place: Place, stop: StopSignal, say: Callable[[str], None]) -> Engin
         return engines.on_ray(machine, place.ray_address, place.gpus, stop)
     if place.workers > 1:
         return engines.in_processes(machine, place.workers, stop)
-    return in_turn(machine, Listeners(say=say, stop=stop))
+    return in_turn(machine, Callbacks(say=say, stop=stop))
 
 
 @contextmanager

@@ -1,44 +1,80 @@
-"""Batches from one array: whole-batch crop, flip and erasing on the device where the pictures are.
+"""Batches from one array: whole-batch crop, flip and erasing on the device where the images are.
 
-Everything random is drawn from (seed, step), so that a run can go on from any step as if it had never stopped.
+Several processes share a batch: what is random is drawn for the whole of it, which costs nothing, and each process
+reads and changes its own rows alone. So any number of processes sees the images that one would see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 
+from inceptionlab import rng
 from inceptionlab.data.dataset import Pictures
+from inceptionlab.decoding import From0, Natural, refuse_unread, validate
 from inceptionlab.errors import DataError
+
+Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A number from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """Random changes of training pictures."""
+    """Random changes of training images. Raises `ConfigError` for a value out of its range, and for one that differs
+    from its default and is not read.
+    """
 
-    pad: int = 4
-    """Pixels of reflected border within which the crop moves."""
+    pad: Natural = 4
+    """Pixels of reflected border within which the crop moves; not read with `area`."""
     flip: bool = True
-    """Mirror half of the pictures left to right."""
-    erase: int = 0
+    """Mirror half of the images left to right."""
+    erase: Natural = 0
     """Side of a square that is set to the mean (cutout); 0: none."""
-    area: float = 0.0
-    """Smallest part of the picture that an Inception-style crop takes (0.08 in the papers); 0: crops as `pad` says."""
-    colour: float = 0.0
+    area: Part = 0.0
+    """Smallest part of the image that an Inception-style crop takes (0.08 in the papers), instead of a crop within
+    `pad`; 0: none."""
+    colour: Part = 0.0
     """How far brightness, contrast and saturation move, and a quarter of it for the hue."""
     policy: Literal["none", "rand", "trivial"] = "none"
     """RandAugment (Cubuk et al. 2020, 2 operations) or TrivialAugment (Müller and Hutter 2021)."""
-    magnitude: int = 9
-    """Strength of RandAugment, 0 to 30."""
-    mixup: float = 0.0
-    """alpha of mixup (Zhang et al. 2018): pictures and targets are mixed with a share drawn from Beta(alpha, alpha)."""
-    cutmix: float = 0.0
+    magnitude: Annotated[int, msgspec.Meta(ge=1, le=29)] = 9
+    """Strength of RandAugment, 1 to 29."""
+    mixup: From0 = 0.0
+    """alpha of mixup (Zhang et al. 2018): images and targets are mixed with a share drawn from Beta(alpha, alpha)."""
+    cutmix: From0 = 0.0
     """alpha of CutMix (Yun et al. 2019); with mixup too, one of the two is drawn for each batch."""
+
+    def __post_init__(self) -> None:
+        validate(self)
+        refuse_unread(self, unread_changes({"area": self.area, "policy": self.policy}))
+
+
+def unread_changes(values: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of an `Augment` that these values of its others leave without a meaning, and why."""
+    reasons: dict[str, str] = {}
+    if values.get("area"):
+        reasons["pad"] = "augment.area makes other crops; leave pad out, or set augment.area = 0"
+    if values.get("policy", "none") != "rand":
+        reasons["magnitude"] = 'it is that of augment.policy = "rand"'
+    return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows `own` of a batch of `count` images, which a process reads and changes."""
+
+    count: int
+    own: slice
+
+
+def _all(count: int) -> slice:
+    return slice(0, count)
 
 
 def batch_sizes(count: int, size: int, processes: int = 1) -> list[int]:
@@ -58,17 +94,19 @@ def batch_sizes(count: int, size: int, processes: int = 1) -> list[int]:
     return sizes
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """The generator of everything random in one step."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step * 7_919 + 17) % 2**63)
-
-
 def train_batches(
-    pictures: Pictures, sizes: list[int], seed: int, epoch: int, first: int = 0
+    pictures: Pictures,
+    sizes: list[int],
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    own: Callable[[int], slice] = _all,
 ) -> Iterator[tuple[UInt8[Tensor, "b h w c"], Int64[Tensor, " b"]]]:
-    """The shuffled batches of an epoch in these sizes, from the batch `first` on."""
-    order = pictures.order(step_generator(seed, -1 - epoch)).to(pictures.labels.device)
-    return _taken(pictures, torch.split(order, sizes)[first:])
+    """The shuffled batches of an epoch in these sizes, from the batch `first` on; of each only the rows that `own`
+    gives for its size are read.
+    """
+    order = pictures.order(rng.stream(seed, "order", epoch)).to(pictures.labels.device)
+    return _taken(pictures, [batch[own(len(batch))] for batch in torch.split(order, sizes)[first:]])
 
 
 def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -83,38 +121,47 @@ def _taken(pictures: Pictures, places: Sequence[Tensor | slice]) -> Iterator[tup
 
 
 def augmented(
-    images: Shaped[Tensor, "b h w c"], augment: Augment, size: tuple[int, int], generator: torch.Generator
+    images: Shaped[Tensor, "b h w c"],
+    augment: Augment,
+    size: tuple[int, int],
+    generator: torch.Generator,
+    rows: Rows | None = None,
 ) -> Shaped[Tensor, "b h2 w2 c"]:
-    """Crop and flip a whole batch by one gather. Pictures larger than `size` are cropped without a border; none may
-    be smaller.
+    """Crop and flip images, some `rows` of a batch or all of it, by one gather. Those larger than `size` are cropped
+    without a border; none may be smaller.
     """
     count, height, width, _ = images.shape
-    rows = _offsets(height, size[0], augment.pad, count, generator)
-    columns = _offsets(width, size[1], augment.pad, count, generator)
+    rows = rows or Rows(count, _all(count))
+    pad = 0 if augment.area else augment.pad  # whose crops are made already
+    down = _offsets(height, size[0], pad, rows, generator)
+    across = _offsets(width, size[1], pad, rows, generator)
     if augment.flip:
-        flipped = torch.rand(count, generator=generator) < 0.5
-        columns = torch.where(flipped[:, None], columns.flip(1), columns)
+        flipped = torch.rand(rows.count, generator=generator)[rows.own] < 0.5
+        across = torch.where(flipped[:, None], across.flip(1), across)
     device = images.device
     batch = torch.arange(count, device=device)[:, None, None]
-    return images[batch, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+    return images[batch, down.to(device)[:, :, None], across.to(device)[:, None, :]]
 
 
-def _offsets(side: int, wanted: int, pad: int, count: int, generator: torch.Generator) -> Int64[Tensor, "b wanted"]:
-    """For each picture the pixels to take along an axis, reflected at the borders."""
+def _offsets(side: int, wanted: int, pad: int, rows: Rows, generator: torch.Generator) -> Int64[Tensor, "b wanted"]:
+    """For each image the pixels to take along an axis, reflected at the borders."""
     room = side - wanted
     pad = min(pad, side - 1) if room == 0 else 0
-    start = torch.randint(-pad, room + pad + 1, (count, 1), generator=generator)
+    start = torch.randint(-pad, room + pad + 1, (rows.count, 1), generator=generator)[rows.own]
     index = (start + torch.arange(wanted)).abs()
     return torch.where(index >= side, 2 * (side - 1) - index, index)
 
 
-def erased(x: Float[Tensor, "b c h w"], side: int, generator: torch.Generator) -> Float[Tensor, "b c h w"]:
-    """Set a square of each picture to the mean, 0 after normalisation (DeVries and Taylor 2017)."""
+def erased(
+    x: Float[Tensor, "b c h w"], side: int, generator: torch.Generator, rows: Rows | None = None
+) -> Float[Tensor, "b c h w"]:
+    """Set a square of each image to the mean, 0 after normalisation (DeVries and Taylor 2017)."""
     if side == 0:
         return x
+    rows = rows or Rows(len(x), _all(len(x)))
     masks: list[Tensor] = []
     for length in x.shape[2:]:
-        centre = torch.randint(length, (x.shape[0], 1), generator=generator)
+        centre = torch.randint(length, (rows.count, 1), generator=generator)[rows.own]
         masks.append(((torch.arange(length) - centre).float() + 0.5).abs() > side / 2)
     keep = masks[0][:, None, :, None] | masks[1][:, None, None, :]
     return x * keep.to(x.device)

@@ -40,6 +40,17 @@ class Preprocess:
         return self.input.height, self.input.width
 
     @property
+    def turned(self) -> bool:
+        """Whether the network takes the planes in the order B, G, R."""
+        return self.input.order == "BGR"
+
+    def mean_and_std(
+        self, device: torch.device | str = "cpu"
+    ) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
+        """The mean and the deviation of each plane on the scale of pixels, in the order R, G, B."""
+        return _constant(self.input.mean, torch.device(device)), _constant(self.input.std, torch.device(device))
+
+    @property
     def stored_size(self) -> tuple[int, int]:
         """(height, width) at which images are kept: that of the network's resize."""
         return round(self.input.height / self.input.crop), round(self.input.width / self.input.crop)
@@ -98,12 +109,18 @@ class Preprocess:
         if images.shape[3] != taken.channels:
             raise DataError(f"the pictures have {images.shape[3]} channel(s) and the network takes {taken.channels}")
         x = images.permute(0, 3, 1, 2)
-        mean, std = (_constant(values, x.device) for values in (taken.mean, taken.std))
-        x = (x - mean).div_(std)
-        x = x.flip(1) if taken.order == "BGR" else x
+        x = normalised(x, *self.mean_and_std(x.device), self.turned)
         if x.shape[2:] != self.size:
             x = F.interpolate(x, self.size, mode="bilinear", antialias=True)
         return x.contiguous(memory_format=torch.channels_last)
+
+
+def normalised(
+    pixels: Shaped[Tensor, "b c h w"], mean: Float[Tensor, "1 c 1 1"], std: Float[Tensor, "1 c 1 1"], turned: bool
+) -> Float[Tensor, "b c h w"]:
+    """Planes of pixels from 0 to 255 as a network takes them; `turned` gives them in the order B, G, R."""
+    x = (pixels - mean).div_(std)
+    return x.flip(1) if turned else x
 
 
 def centred(images: UInt8[Tensor, "b h w c"], size: tuple[int, int]) -> UInt8[Tensor, "b h2 w2 c"]:

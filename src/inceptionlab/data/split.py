@@ -8,20 +8,26 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from inceptionlab import rng
 from inceptionlab.errors import DataError
 
 
 def stratified(
-    labels: Int64[Tensor, " n"], fraction: float, seed: int, *, lone: Literal["refuse", "keep"] = "refuse"
+    labels: Int64[Tensor, " n"],
+    fraction: float,
+    seed: int,
+    *,
+    lone: Literal["refuse", "keep"] = "refuse",
+    purpose: str = "split",
 ) -> tuple[Tensor, Tensor]:
     """Indices (rest, part): `part` holds about `fraction` of every class and at least one picture of each.
 
-    The same labels, fraction and seed give the same split. Raises `DataError` where a class is too small to be
+    The same labels, fraction, seed and purpose give the same split. Raises `DataError` where a class is too small to be
     divided, unless its `lone` picture is to be kept in the rest; and where nothing at all can be split off.
     """
     if not 0 < fraction < 1:
         raise DataError(f"a fraction of {fraction:g} was asked for; give one above 0 and below 1")
-    generator = torch.Generator().manual_seed(seed)
+    generator = rng.stream(seed, purpose)
     rest: list[Tensor] = []
     part: list[Tensor] = []
     for label in range(int(labels.max()) + 1):

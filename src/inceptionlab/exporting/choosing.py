@@ -3,85 +3,79 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import get_args
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from inceptionlab.errors import RunError, nearest
-from inceptionlab.exporting.engines import EngineName, Runner, run_onnxruntime, run_openvino
+from inceptionlab import storage
+from inceptionlab.errors import ConfigError, StorageError
+from inceptionlab.exporting.engines import Engine, EngineName, installed, one_engine, open_engine
 from inceptionlab.exporting.optimizing import optimize
-from inceptionlab.exporting.writers import facts_of, write_onnx
+from inceptionlab.exporting.writers import written
 from inceptionlab.nn.building import InceptionNetwork
-from inceptionlab.optimization.exactness import FOR_ENGINES, exact
 from inceptionlab.spec.codec import dumps
 from inceptionlab.storage import cache_folder
 
 ROUNDS = 5
 
 
-def installed() -> list[str]:
-    """The engines that can run here."""
-    writing = find_spec("onnx") and find_spec("onnxscript")
-    return ["torch", *(name for name in ("onnxruntime", "openvino") if writing and find_spec(name))]
+def engine_of(network: InceptionNetwork, name: EngineName, batch: int = 1) -> Engine:
+    """What runs a network in batches of `batch`. Exported files are kept in the user's cache, and so is what "auto"
+    came to on this machine for a network and a batch.
 
-
-def runner(network: InceptionNetwork, engine: EngineName, batch: int = 1) -> tuple[Runner, str]:
-    """(what runs a network, the engine's name). Exported files are kept in the user's cache, and so is what "auto" came
-    to on this machine for a network and a batch.
+    Raises `ConfigError` for an unknown engine or one that does not run on the network's device.
     """
-    if engine not in get_args(EngineName):
-        raise RunError(f"there is no engine {engine!r}; {nearest(engine, get_args(EngineName))}")
+    one_engine(name)
     device = next(network.parameters()).device
     if device.type != "cpu":
-        if engine not in ("auto", "torch"):
-            raise RunError(f"{engine} runs on the CPU here; give --device cpu, or --engine torch")
-        return optimize(network, _example(network, batch).to(device)), "torch"
-    if engine != "auto":
-        return _made(network, engine, batch), engine
-    notes, key = cache_folder() / "engines" / "fastest.json", f"{key_of(network)} {batch} {torch.get_num_threads()}"
+        if name not in ("auto", "torch"):
+            raise ConfigError(f"{name} runs on the CPU here; give --device cpu, or --engine torch")
+        return Engine("torch", "fp32", optimize(network, _example(network, batch).to(device)))
+    if name != "auto":
+        return _made(network, name, batch)
+    notes, key = cache_folder("engines") / "fastest.json", f"{key_of(network)} {batch} {torch.get_num_threads()}"
     known = _read(notes)
     if known.get(key) not in installed():
         known[key] = fastest(network, batch)
         _write(notes, known)
-    return _made(network, known[key], batch), known[key]
+    return _made(network, known[key], batch)
 
 
 @torch.inference_mode()
 def fastest(network: InceptionNetwork, batch: int = 1) -> str:
-    """The engine with the smallest median time on random pictures, all measured in turn."""
-    x = torch.randn(batch, *network.spec.input.shape)
-    runners = {name: _made(network, name, batch) for name in installed()}
-    times: dict[str, list[float]] = {name: [] for name in runners}
+    """The engine with the smallest median time on random images, all measured in turn."""
+    x = torch.randn(batch, *network.spec.input.shape, generator=torch.Generator().manual_seed(0))
+    engines = [_made(network, name, batch) for name in installed()]
+    times: dict[str, list[float]] = {engine.name: [] for engine in engines}
     for number in range(ROUNDS + 1):
-        for name, run in runners.items():
+        for engine in engines:
             began = time.perf_counter()
-            run(x)
+            engine.run(x)
             if number:  # the first round warms up
-                times[name].append(time.perf_counter() - began)
+                times[engine.name].append(time.perf_counter() - began)
     return min(times, key=lambda name: median(times[name]))
 
 
-def _made(network: InceptionNetwork, engine: str, batch: int) -> Runner:
-    if engine == "torch":
-        return optimize(network, _example(network, batch))
-    path = cache_folder() / "engines" / f"{key_of(network)}.onnx"
+def _made(network: InceptionNetwork, name: str, batch: int) -> Engine:
+    if name == "torch":
+        return Engine("torch", "fp32", optimize(network, _example(network, batch)))
+    path = cache_folder("engines") / f"{key_of(network)}.onnx"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        write_onnx(exact(network, FOR_ENGINES), network.spec.input.shape, facts_of(network, ()), partial)
-        partial.rename(path)
-    return run_onnxruntime(path) if engine == "onnxruntime" else run_openvino(path)
+        partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
+        written(network, "onnx", partial)
+        partial.replace(path)
+    return open_engine(path, cast(EngineName, name))
 
 
 def _example(network: InceptionNetwork, batch: int) -> Tensor:
-    """One picture or two, which says as much as a large batch."""
-    return torch.zeros(min(batch, 2), *network.spec.input.shape)
+    """One image or two, which says as much as a large batch."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(min(batch, 2), *network.spec.input.shape, generator=generator)
 
 
 def key_of(network: InceptionNetwork) -> str:
@@ -98,14 +92,17 @@ def _bytes(value: Tensor) -> memoryview:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found: Any = storage.read_json(path)
+    except StorageError:
         return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(key): str(name) for key, name in cast(dict[object, object], found).items()}
 
 
 def _write(path: Path, known: dict[str, str]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        storage.write_json(path, known)
     except OSError:
-        pass  # measured again the next time
+        pass  # measured again the next time; a StorageError is one too

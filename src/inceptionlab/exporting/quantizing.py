@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inceptionlab.errors import RunError
-from inceptionlab.exporting.engines import Runner, run_openvino
-from inceptionlab.exporting.writers import facts_of, write_onnx
+from inceptionlab.errors import MissingExtra
+from inceptionlab.exporting.about import About, about
+from inceptionlab.exporting.engines import Runner, open_engine
+from inceptionlab.exporting.writers import placed, quiet, write
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.optimization.exactness import FOR_ENGINES, exact
 
@@ -56,19 +56,19 @@ def quantize(
     `pictures`, normalised, calibrate the activations' ranges. Where the guesses agree less often than `agreement`
     with the network's, the layers whose quantisation alone moves the logits most are kept in fp32, one by one.
     """
-    return quantized(network, facts_of(network, classes), pictures, path, agreement)
+    return quantized(network, about(network, classes), pictures, path, agreement)
 
 
 def quantized(
-    model: nn.Module, facts: dict[str, str], pictures: Float[Tensor, "n c h w"], path: Path, agreement: float = 0.99
+    model: nn.Module, says: About | None, pictures: Float[Tensor, "n c h w"], path: Path, agreement: float = 0.99
 ) -> Quantized:
     """`quantize` for any module that takes pictures and gives logits, with what the file says of itself."""
-    path = path if path.suffix == ".onnx" else path.with_name(path.name + ".onnx")
+    path, says = placed(path, "onnx", "int8"), None if says is None else replace(says, precision="int8")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         whole, plain = Path(folder) / "fp32.onnx", exact(model, REWRITES)
         wanted = torch.cat([plain(part) for part in torch.split(pictures, BATCH)])
-        write_onnx(plain, pictures.shape[1:], facts, whole)
+        write(plain, pictures.shape[1:], "onnx", whole, says)
         kept: list[str] = []
         found = _tried(whole, path, pictures, wanted, kept)
         order = _sensitive(whole, pictures, wanted) if found < agreement else []
@@ -88,7 +88,7 @@ def logits_of_runner(runner: Runner, pictures: Tensor) -> Tensor:
 def _tried(whole: Path, path: Path, pictures: Tensor, wanted: Tensor, kept: Sequence[str]) -> float:
     """Quantise all but some layers into `path`; how often the guesses agree."""
     _write(whole, path, pictures, excluded=kept)
-    logits = logits_of_runner(run_openvino(path), pictures)
+    logits = logits_of_runner(open_engine(path, "openvino", "int8").run, pictures)
     return (logits.argmax(1) == wanted.argmax(1)).float().mean().item()
 
 
@@ -101,7 +101,7 @@ def _sensitive(whole: Path, pictures: Tensor, wanted: Tensor) -> list[str]:
     for name in names:
         alone = whole.with_name("alone.onnx")
         _write(whole, alone, few, only=[name])
-        moved[name] = (logits_of_runner(run_openvino(alone), few) - truth).square().sum().item()
+        moved[name] = (logits_of_runner(open_engine(alone, "openvino", "int8").run, few) - truth).square().sum().item()
     return sorted(names, key=lambda name: -moved[name])
 
 
@@ -123,13 +123,12 @@ def _write(
     try:
         library: Any = import_module("onnxruntime.quantization")
     except ImportError:
-        raise RunError("ONNX Runtime is not installed: pip install 'inceptionlab[export]'") from None
-    before = logging.root.level
-    logging.root.setLevel(logging.ERROR)
-    library.quantize_static(
-        str(whole), str(path), Batches(pictures), quant_format=library.QuantFormat.QDQ, per_channel=True,
-        activation_type=library.QuantType.QUInt8, weight_type=library.QuantType.QInt8, nodes_to_exclude=list(excluded),
-        nodes_to_quantize=None if only is None else list(only),
-        op_types_to_quantize=list(QUANTIZED), extra_options={"OpTypesToExcludeOutputQuantization": list(MULTIPLYING)},
-    )  # fmt: skip
-    logging.root.setLevel(before)
+        raise MissingExtra("ONNX Runtime", "export") from None
+    kinds, excluding = library.QuantType, {"OpTypesToExcludeOutputQuantization": list(MULTIPLYING)}
+    with quiet(""):  # it tells the logger above all what it is about to do
+        library.quantize_static(
+            str(whole), str(path), Batches(pictures), quant_format=library.QuantFormat.QDQ, per_channel=True,
+            activation_type=kinds.QUInt8, weight_type=kinds.QInt8, nodes_to_exclude=list(excluded),
+            nodes_to_quantize=None if only is None else list(only), op_types_to_quantize=list(QUANTIZED),
+            extra_options=excluding,
+        )  # fmt: skip

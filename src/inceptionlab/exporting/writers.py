@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 
-from inceptionlab.errors import RunError, nearest
-from inceptionlab.exporting.engines import Runner, run_onnxruntime, run_openvino, run_torch
+from inceptionlab.errors import ConfigError, ExportError, MissingExtra, nearest
+from inceptionlab.exporting.about import About, Precision, about
+from inceptionlab.exporting.engines import Runner, open_engine
 from inceptionlab.exporting.pixels import Normalised, taking_pixels
 from inceptionlab.nn.building import InceptionNetwork
-from inceptionlab.optimization.exactness import FOR_ENGINES, exact
+from inceptionlab.optimization.exactness import EXACT, FOR_ENGINES, exact, in_evaluation
 
 Target = Literal["torch", "onnx", "openvino", "executorch"]
 OPSET = 20
 LIMIT = 1e-4
 """Largest relative difference between a network and its export in fp32."""
-SUFFIXES: dict[str, str] = {"torch": ".pt2", "onnx": ".onnx", "openvino": ".xml", "executorch": ".pt2"}
+SUFFIXES: dict[Target, str] = {
+    "torch": ".pt2", "onnx": ".onnx", "openvino": ".xml", "executorch": ".executorch.pt2",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
     """A file, and the largest difference of its logits from the network's, relative to the largest logit."""
 
-    path: Path
+    file: Path
     difference: float
 
-
-def facts_of(network: InceptionNetwork, classes: tuple[str, ...]) -> dict[str, str]:
-    """What an exported file says of itself: its network, its input and its classes, as JSON texts."""
-    return {
-        "network": network.spec.title,
-        "input": json.dumps(asdict(network.spec.input)),
-        "classes": json.dumps(list(classes), ensure_ascii=False),
-    }
+    def __str__(self) -> str:
+        return f"{self.file}\ndifference: {self.difference:.2g} of the largest logit"
 
 
 def export(
@@ -49,106 +46,122 @@ def export(
 ) -> Exported:  # fmt: skip
     """Write a network, with its exact rewrites, for another program, and compare what the file computes.
 
-    The file takes pictures `b c h w` in fp32 ("pictures"), normalised as its metadata say, or with `pixels` from 0 to
-    255, of any batch, and gives logits `b classes` ("logits"). Raises `RunError` where it differs by more than 1e-4, or
-    a library is missing.
+    The file takes images `b c h w` in fp32 ("pictures"), normalised as its metadata say, or with `pixels` from 0 to
+    255, of any batch, and gives logits `b classes` ("logits"). `path` gets the ending of its kind where it has none.
+    Raises `ConfigError` for an unknown kind, `ExportError` where the file differs by more than 1e-4, and `MissingExtra`
+    where a library is missing.
+    """
+    file = written(network, to, path, classes, pixels)
+    return Exported(file, compared(network, open_engine(file).run, file, pixels))
+
+
+def written(
+    network: InceptionNetwork, to: Target, path: Path, classes: tuple[str, ...] = (), pixels: bool = False
+) -> Path:
+    """Write a network, with the rewrites that suit the kind of file: the one way from a network to a file, which
+    `open_engine` runs. Gives the file; raises what `export` does but for the comparison.
     """
     if to not in get_args(Target):
-        raise RunError(f"there is no export to {to!r}; {nearest(str(to), get_args(Target))}")
-    path = path if path.suffix == SUFFIXES[to] else path.with_name(path.name + SUFFIXES[to])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    of_torch, facts = to in ("torch", "executorch"), facts_of(network, classes)
-    plain = exact(network) if of_torch else exact(network, FOR_ENGINES)
-    plain = taking_pixels(plain, network.spec.input) if pixels else plain
-    facts["takes"] = "pixels 0..255" if pixels else "normalised pictures"
-    if of_torch:
-        runner = _torch(plain, network, facts, path, to == "executorch")
+        raise ConfigError(f"there is no export to {to!r}; {nearest(str(to), get_args(Target))}")
+    plain = exact(network, tuple(EXACT) if to in ("torch", "executorch") else FOR_ENGINES)
+    says = about(network, classes)
+    if pixels:
+        plain, says = taking_pixels(plain, says.input), replace(says, takes="pixels")
+    file = placed(path, to)
+    write(plain, says.input.shape, to, file, says)
+    return file
+
+
+def placed(path: Path, to: Target, precision: Precision = "fp32") -> Path:
+    """Where a file goes: an ending that says its kind is added where `path` has none, so that no kind replaces
+    another.
+    """
+    ending = f".int8{SUFFIXES[to]}" if precision == "int8" else SUFFIXES[to]
+    return path if path.suffix == f".{ending.rpartition('.')[2]}" else path.with_name(path.name + ending)
+
+
+def write(plain: nn.Module, shape: Sequence[int], to: Target, file: Path, says: About | None = None) -> None:
+    """Write a module of plain modules that takes images of a shape `(c, h, w)`, and what the file says of itself.
+
+    Raises `MissingExtra` where a library is missing.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    texts = says.texts() if says is not None else {}
+    if to == "onnx":
+        _write_onnx(plain, shape, file, texts)
+    elif to == "openvino":
+        _write_openvino(plain, shape, file, texts)
     else:
-        runner = _onnx(plain, network, facts, path) if to == "onnx" else _openvino(plain, network, facts, path)
-    return Exported(path, compared(network, runner, path, pixels))
+        program = _program(plain, shape)
+        with quiet():
+            program = program.run_decompositions() if to == "executorch" else program  # which takes core operators
+            torch.export.save(program, file, extra_files=texts)
 
 
 @torch.inference_mode()
 def compared(network: InceptionNetwork, runner: Runner, path: Path, pixels: bool = False) -> float:
-    """The difference of a runner on batches of one and three random pictures. Raises `RunError` above the limit."""
+    """The difference of a runner on batches of one and three random images. Raises `ExportError` above the limit."""
     generator, worst = torch.Generator().manual_seed(0), 0.0
     for batch in (1, 3):
         x = torch.randint(256, (batch, *network.spec.input.shape), generator=generator).float()
         normal = Normalised(network.spec.input)(x)
-        wanted = network.eval()(normal)
+        with in_evaluation(network):
+            wanted = network(normal)
         x = x if pixels else normal
         worst = max(worst, float((runner(x) - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30)))
     if not worst <= LIMIT:
-        raise RunError(f"{path} differs from the network by {worst:.1e} of its largest logit, more than {LIMIT:g}")
+        raise ExportError(f"{path} differs from the network by {worst:.1e} of its largest logit, more than {LIMIT:g}")
     return worst
 
 
-def program(plain: nn.Module, shape: Sequence[int]) -> Any:
-    """The exported program for pictures of a shape `(c, h, w)`, of any batch."""
-    x = torch.randn(2, *shape)
-    shapes = ({0: torch.export.Dim("batch")},)
+def _program(plain: nn.Module, shape: Sequence[int]) -> torch.export.ExportedProgram:
+    """The exported program for images of a shape `(c, h, w)`, of any batch."""
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     with quiet():
-        return torch.export.export(plain, (x,), dynamic_shapes=shapes)
+        return torch.export.export(plain, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
 
 
-def _torch(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str], path: Path, core: bool) -> Runner:
-    exported = program(plain, network.spec.input.shape)
-    with quiet():
-        exported = exported.run_decompositions() if core else exported  # ExecuTorch takes the core operators
-        torch.export.save(exported, path, extra_files=facts)
-    return run_torch(path)
-
-
-def write_onnx(plain: nn.Module, shape: Sequence[int], facts: dict[str, str], path: Path) -> None:
-    """Write a module that takes pictures of a shape `(c, h, w)` as ONNX with its facts.
-
-    Raises `RunError` where onnx is not installed.
-    """
+def _write_onnx(plain: nn.Module, shape: Sequence[int], file: Path, texts: dict[str, str]) -> None:
     try:
-        import onnx
-        import onnxscript as _  # noqa: F401
+        onnx: Any = import_module("onnx")
+        import_module("onnxscript")  # which torch.onnx imports
     except ImportError:
-        raise RunError("ONNX is not installed: pip install 'inceptionlab[export]'") from None
+        raise MissingExtra("ONNX", "export") from None
     with quiet():
         made: Any = torch.onnx.export(
-            program(plain, shape), input_names=["pictures"], output_names=["logits"], opset_version=OPSET,
+            _program(plain, shape), input_names=["pictures"], output_names=["logits"], opset_version=OPSET,
             dynamo=True, verbose=False,
         )  # fmt: skip
     model: Any = made.model_proto
-    for name, value in facts.items():
+    for name, value in texts.items():
         model.metadata_props.add(key=name, value=value)
     onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    onnx.save(model, str(file))
 
 
-def _onnx(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str], path: Path) -> Runner:
-    write_onnx(plain, network.spec.input.shape, facts, path)
-    return run_onnxruntime(path)
-
-
-def _openvino(plain: nn.Module, network: InceptionNetwork, facts: dict[str, str], path: Path) -> Runner:
+def _write_openvino(plain: nn.Module, shape: Sequence[int], file: Path, texts: dict[str, str]) -> None:
     try:
-        import openvino
+        library: Any = import_module("openvino")
     except ImportError:
-        raise RunError("OpenVINO is not installed: pip install 'inceptionlab[export]'") from None
-    between = path.with_suffix(".onnx.part")
-    write_onnx(plain, network.spec.input.shape, facts, between)
-    library: Any = openvino
+        raise MissingExtra("OpenVINO", "export") from None
+    between = file.with_suffix(".onnx.part")
+    _write_onnx(plain, shape, between, {})
     model = library.convert_model(str(between))
     between.unlink()
-    for name, value in facts.items():
+    for name, value in texts.items():
         model.set_rt_info(value, ["inceptionlab", name])
-    library.save_model(model, str(path), compress_to_fp16=False)
-    return run_openvino(path)
+    library.save_model(model, str(file), compress_to_fp16=False)
 
 
 @contextmanager
-def quiet() -> Generator[None]:
-    """Without what exporters say on the way."""
-    logger = logging.getLogger("torch.onnx")
+def quiet(name: str = "torch.onnx") -> Generator[None]:
+    """Within it the logger `name` ("": the one above all) says only errors, and nothing warns."""
+    logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-    logger.setLevel(before)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

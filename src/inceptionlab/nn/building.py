@@ -18,7 +18,6 @@ from inceptionlab.nn.layers.conv import activation, conv_layer, ghost_layer, nor
 from inceptionlab.nn.layers.head import dense_layer
 from inceptionlab.nn.layers.pool import pool_layer
 from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
-from inceptionlab.nn.siblings import merge_siblings
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import (
     LRN,
@@ -81,21 +80,24 @@ class InceptionNetwork(nn.Module):
 
 
 def build(
-    spec: Network, *, scheme: Scheme = "kaiming", checkpoint: str | None = None, siblings: bool = False
+    spec: Network,
+    init: Scheme | None = "kaiming",
+    seed: int | None = None,
+    *,
+    checkpoint: str | None = None,
 ) -> InceptionNetwork:
-    """Build a network and draw its initial weights from torch's generator.
+    """Build a network and draw its initial weights by the scheme `init`: from torch's generator, or from a `seed`.
 
-    `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). `siblings` runs the 1x1
-    convolutions that read the same map as one, with the same weights and keys. Raises `SizeError` where the input is
-    too small for a node, `SpecError` where the spec does not fit together.
+    `init=None` allocates only: convolutions and linear layers hold whatever the memory held, for weights that are
+    loaded next. `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). Raises
+    `SizeError` where the input is too small for a node, `SpecError` where the spec does not fit together.
     """
     measured = measure(spec)
     tops = {row.path: _module(row) for row in measured.children}
     heads = {row.path: _module(row) for row in measured.aux}
     network = InceptionNetwork(spec, tops, heads)
-    initialise(network, scheme)
-    if siblings:
-        merge_siblings(network)
+    if init is not None:
+        initialise(network, init, seed)
     if checkpoint is not None:
         checkpoint_modules(network, checkpoint)
     return network

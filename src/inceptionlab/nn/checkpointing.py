@@ -41,6 +41,11 @@ def checkpoint_modules(model: nn.Module, pattern: str) -> nn.Module:
     return model
 
 
+def plain_name(name: str) -> str:
+    """The name of a parameter or a buffer as `state_dict` has it, without what checkpointing puts between."""
+    return name.replace("_checkpoint_wrapped_module.", "")
+
+
 @contextmanager
 def _frozen_statistics(module: nn.Module) -> Generator[None]:
     norms = [m for m in module.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]

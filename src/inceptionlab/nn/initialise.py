@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
+from collections.abc import Callable, Iterator
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import CheckpointWrapper
+
+from inceptionlab import rng
+from inceptionlab.nn.layers.attention import CBAM, EfficientChannelAttention, SqueezeExcite
+from inceptionlab.nn.layers.branches import Chain
+from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
 
 Scheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"]
+Weighted = nn.Conv1d | nn.Conv2d | nn.Linear
+Draw = Callable[[Tensor, torch.Generator | None], Any]
+"""What fills a tensor in place from a generator; None is torch's own."""
+
+Address = tuple[str | int, ...]
+"""The names from the network to a layer, joined by dots; for an addition of a wrapper the wrapper's, the addition's
+name, how many wrappers within have such an addition too, and the names from there on.
+"""
 
 _AUX_V3 = {"aux.conv1": 0.01, "aux.fc": 0.001}
+_ADDED = (CBAM, SqueezeExcite, EfficientChannelAttention, LayerScale, DropPath)
+"""What rules put behind a node, in a chain with it."""
 
 
-def initialise(module: nn.Module, scheme: Scheme = "kaiming", name: str = "", seed: int | None = None) -> None:
+def initialise(module: nn.Module, scheme: Scheme = "kaiming", seed: int | None = None) -> None:
     """Draw the weights of every convolution and linear layer; norms start as the identity, biases at 0.
 
-    With a `seed`, the values of a layer follow from it and from the layer's address, in which what rules wrap around a
-    node does not count; so networks that share layers begin with the same values in them, whatever else they have.
+    Without a `seed` they are drawn from torch's generator. With one, the values of a layer follow from it and from the
+    layer's address, in which what rules wrap around a node does not count; so networks that share layers begin with
+    the same values in them, whatever else they have.
 
     - "kaiming": He's normal by fan-in for convolutions, which keeps the variance through branches of any width also
       without batch norm, and N(0, 0.01) for linear layers;
@@ -30,50 +47,99 @@ def initialise(module: nn.Module, scheme: Scheme = "kaiming", name: str = "", se
 
     The modules of a `Block` keep the weights their factory gave them.
     """
+    for layer, address in _layers(module, ("",)):
+        generator = None if seed is None else rng.stream(seed, "init", *address)
+        _fill(layer.weight, _draw_of(layer, scheme, str(address[0])), generator)
+        if layer.bias is not None:
+            _fill(layer.bias, _bias_of(layer, scheme), generator)
+
+
+def _layers(module: nn.Module, address: Address) -> Iterator[tuple[Weighted, Address]]:
+    """Every layer with its address, in order. A wrapper has one child that it is wrapped around, which keeps the
+    wrapper's address; its others are additions. So no two layers share an address, whatever nodes are called.
+    """
     if getattr(module, "keeps_own_weights", False):
         return
-    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
-        if seed is not None:
-            torch.manual_seed(_seed_of(seed, name))
-        _draw(module, scheme, name)
-    for child_name, child in module.named_children():
-        initialise(child, scheme, f"{name}.{child_name}" if name else child_name, seed)
+    if isinstance(module, Weighted):
+        yield module, address
+    inner = _wrapped(module)
+    for name, child in module.named_children():
+        if name == inner:
+            yield from _layers(child, address)
+        elif inner is not None:
+            yield from _layers(child, (*address, name, _times_within(module, name), ""))
+        else:
+            *start, last = address
+            yield from _layers(child, (*start, f"{last}.{name}" if last else name))
 
 
-def _seed_of(seed: int, name: str) -> int:
-    """A seed for a layer: wrapped nodes are called "block" and "body", which the same nodes without rules are not;
-    those that are checkpointed stand in a wrapper too.
+def _times_within(module: nn.Module, addition: str) -> int:
+    """How many wrappers inside this one have an addition of that name too."""
+    count = -1
+    while (inner := _wrapped(module)) is not None:
+        count += inner != addition and any(name == addition for name, _ in module.named_children())
+        module = module.get_submodule(inner)
+    return count
+
+
+def _wrapped(module: nn.Module) -> str | None:
+    """The child that a module is wrapped around, None for a module that is no wrapper: the body of a residual, the one
+    node of a chain that is no gate, a module whose activations are recomputed.
     """
-    wrappers = ("block", "body", "_checkpoint_wrapped_module")
-    plain = ".".join(part for part in name.split(".") if part not in wrappers)
-    return int.from_bytes(sha256(f"{seed} {plain}".encode()).digest()[:7], "big")
+    if isinstance(module, Residual):
+        return "body"
+    if isinstance(module, CheckpointWrapper):
+        return "_checkpoint_wrapped_module"
+    if isinstance(module, Chain):
+        names = [name for name, child in module.named_children() if not isinstance(child, _ADDED)]
+        return names[0] if len(names) == 1 else None
+    return None
 
 
-def _draw(layer: nn.Conv1d | nn.Conv2d | nn.Linear, scheme: Scheme, name: str) -> None:
+def _draw_of(layer: Weighted, scheme: Scheme, name: str) -> Draw:
     if scheme == "torch":
-        layer.reset_parameters()
-        return
+        return lambda weight, generator: nn.init.kaiming_uniform_(weight, sqrt(5), generator=generator)
     if scheme == "xavier":
-        nn.init.xavier_uniform_(layer.weight)
-    elif scheme == "inception_v3":
-        _cut_normal(layer.weight, next((std for start, std in _AUX_V3.items() if name.startswith(start)), 0.1))
-    elif scheme == "inception_next":
-        _cut_normal(layer.weight, 0.02)
-    elif isinstance(layer, nn.Linear):
-        nn.init.normal_(layer.weight, 0.0, 0.01)
-    else:
-        inputs = layer.weight[0].numel()
-        fan = inputs if scheme == "kaiming" else layer.weight.numel() / layer.weight.shape[1] / layer.groups
-        nn.init.normal_(layer.weight, 0.0, sqrt(2 / fan))
-    if layer.bias is not None:
-        nn.init.constant_(layer.bias, 0.2 if scheme == "xavier" else 0.0)
+        return lambda weight, generator: nn.init.xavier_uniform_(weight, generator=generator)
+    if scheme == "inception_v3":
+        return _cut_normal(next((std for start, std in _AUX_V3.items() if name.startswith(start)), 0.1))
+    if scheme == "inception_next":
+        return _cut_normal(0.02)
+    if isinstance(layer, nn.Linear):
+        return _normal(0.01)
+    inputs = layer.weight[0].numel()
+    fan = inputs if scheme == "kaiming" else layer.weight.numel() / layer.weight.shape[1] / layer.groups
+    return _normal(sqrt(2 / fan))
+
+
+def _bias_of(layer: Weighted, scheme: Scheme) -> Draw:
+    if scheme == "torch":
+        bound = 1 / sqrt(layer.weight[0].numel())
+        return lambda bias, generator: nn.init.uniform_(bias, -bound, bound, generator=generator)
+    return lambda bias, _: nn.init.constant_(bias, 0.2 if scheme == "xavier" else 0.0)
+
+
+def _normal(std: float) -> Draw:
+    return lambda weight, generator: nn.init.normal_(weight, 0.0, std, generator=generator)
+
+
+def _cut_normal(std: float) -> Draw:
+    """Draw again what lies beyond two deviations; torch inverts the distribution, which takes ten times as long."""
+
+    def draw(weight: Tensor, generator: torch.Generator | None) -> None:
+        values = weight.normal_(0.0, std, generator=generator).view(-1)
+        beyond = torch.nonzero(values.abs() > 2 * std)[:, 0]
+        while len(beyond):
+            values[beyond] = torch.empty(len(beyond), device=weight.device).normal_(0.0, std, generator=generator)
+            beyond = beyond[values[beyond].abs() > 2 * std]
+
+    return draw
 
 
 @torch.no_grad()
-def _cut_normal(weight: Tensor, std: float) -> None:
-    """Draw again what lies beyond two deviations; torch inverts the distribution, which takes ten times as long."""
-    values = weight.normal_(0.0, std).view(-1)
-    beyond = torch.nonzero(values.abs() > 2 * std)[:, 0]
-    while len(beyond):
-        values[beyond] = torch.empty(len(beyond), device=weight.device).normal_(0.0, std)
-        beyond = beyond[values[beyond].abs() > 2 * std]
+def _fill(tensor: Tensor, draw: Draw, generator: torch.Generator | None) -> None:
+    """Fill a tensor in place. A stream is on the CPU, so the values are the same on every device."""
+    if generator is None or tensor.device.type == "cpu":
+        draw(tensor, generator)
+    else:
+        tensor.copy_(draw(torch.empty(tensor.shape), generator))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from inceptionlab.errors import RunError
+from inceptionlab.errors import ExportError
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.layers.branches import Chain
 from inceptionlab.optimization.merging import exchanged, merged
@@ -54,15 +56,34 @@ def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
     return cast(nn.Module, model)
 
 
+@contextmanager
+def in_evaluation(model: nn.Module) -> Generator[None]:
+    """Within it the model is in evaluation; afterwards each of its modules is in the mode that it was in, so that a
+    batch norm which stood still in a training network still does.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 @torch.no_grad()
-def check(model: nn.Module, other: nn.Module, example: Tensor, limit: float = TOLERANCE) -> float:
-    """The largest error of `other` on an example, relative to the largest output. Raises `RunError` above `limit`."""
-    before = model.training
-    wanted = model.eval()(example)
-    model.train(before)
+def check(
+    model: nn.Module, other: Callable[[Tensor], Tensor], example: Tensor, limit: float = TOLERANCE,
+    advice: str = "this is a bug",
+) -> float:  # fmt: skip
+    """The largest error of `other` on an example, relative to the largest output of `model` in evaluation.
+
+    Raises `ExportError`, which ends in `advice`, above `limit` and for what is not a number.
+    """
+    with in_evaluation(model):
+        wanted = model(example)
     error = float((other(example) - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30))
     if not error <= limit:
-        raise RunError(
-            f"the rewritten network differs by {error:.1e} of its largest output, more than {limit:g}; this is a bug"
+        raise ExportError(
+            f"the rewritten network differs by {error:.1e} of its largest output, more than {limit:g}; {advice}"
         )
     return error

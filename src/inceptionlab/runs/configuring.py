@@ -6,12 +6,11 @@ from pathlib import Path
 
 from inceptionlab.data.dataset import DataSet, for_data
 from inceptionlab.data.registry import default_recipe, load_data
-from inceptionlab.nn.building import build
 from inceptionlab.runs.options import Choices
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe, load_recipe
-from inceptionlab.weights.loading import load_weights
+from inceptionlab.weights.loading import spec_with
 from inceptionlab.zoo.configure import configured
 
 
@@ -31,7 +30,7 @@ def configure(
     loaded = load_for(model, data, chosen, data_dir) if isinstance(data, str) else data
     spec = fitted_to(model, loaded, chosen)
     weights = str(chosen.weights.resolve()) if chosen.weights else ""
-    spec = _taking_input_of(weights, spec) if weights else spec
+    spec = spec_with(spec, weights) if weights else spec
     return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
 
 
@@ -45,10 +44,3 @@ def fitted_to(model: str | Network, data: DataSet, choices: Choices) -> Network:
     size = choices.input_size or data.size
     spec = configured(model, len(data.train.classes), data.train.channels, size, choices.aux, choices.stem)
     return for_data(spec, data)
-
-
-def _taking_input_of(weights: str, spec: Network) -> Network:
-    """The network with the input that the file's weights take after its own is folded into them."""
-    network = build(spec)
-    load_weights(network, weights)
-    return network.spec

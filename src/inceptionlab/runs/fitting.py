@@ -19,16 +19,17 @@ from inceptionlab.data.dataset import DataSet
 from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, RunError
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.nn.initialise import initialise
 from inceptionlab.runs.environment import environment
 from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.log import MetricsLog
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup, training_and_validation
-from inceptionlab.training.loop import Listeners, Trainer
-from inceptionlab.training.placement import strategy
+from inceptionlab.training.callbacks import Callbacks
+from inceptionlab.training.loop import Trainer
+from inceptionlab.training.placement import placement_of
 from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.records import Fitted
+from inceptionlab.training.sharding import strategy
 from inceptionlab.training.state import states
 from inceptionlab.weights.loading import load_weights
 
@@ -36,7 +37,7 @@ FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def fit(
-    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Listeners | None = None,
+    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Callbacks | None = None,
     data: DataSet | None = None,
 ) -> Fitted:  # fmt: skip
     """Train, or go on training, in a folder, and keep the weights that validation selects there.
@@ -44,7 +45,7 @@ def fit(
     `data` is loaded by its name where it is not handed over. A training that was asked to stop says so in what it
     gives, and goes on with the next call. Raises `RunError` for a folder that holds another or a finished run.
     """
-    run, where, calls = run_folder(folder), machine or Machine(), callbacks or Listeners()
+    run, where, calls = run_folder(folder), machine or Machine(), callbacks or Callbacks()
     began = run.environment()
     fabric, precision = make_fabric(where.device, _precision(setup, began.precision if began else ""), where.shard)
     if setup.recipe.sync_norm and fabric.device.type == "cpu":
@@ -62,18 +63,12 @@ def fit(
         run.write_environment(environment(fabric.device, digests, precision, fabric.world_size))
         run.write_classes(loaded.train.classes)
         log = MetricsLog(run, where.tensorboard)
-        calls = replace(calls, epoch=log.before(calls.epoch))
-    trainer = Trainer(network, setup.recipe, fabric, run.path, setup.seed, calls)
-    trainer.prepare()
+        calls = replace(calls, on_epoch=log.before(calls.on_epoch))
+    trainer = Trainer(network, setup.recipe, placement_of(fabric), run.path, setup.seed, calls)
     if fabric.is_global_zero:
         run.write_epochs([epoch for epoch in run.epochs() if epoch.epoch <= trainer.progress.epoch])
-    try:
-        done = trainer.fit(training, validation)
-    except KeyboardInterrupt:
-        now = trainer.progress
-        return Fitted(now.epoch, now.best_epoch + 1, now.best_top1, stopped=True)
-    fitted = Fitted(done.epoch, done.best_epoch + 1, done.best_top1)
-    if fabric.is_global_zero:
+    fitted = trainer.fit(training, validation)
+    if fabric.is_global_zero and not fitted.stopped:
         run.write_fitted(fitted)
     fabric.barrier()
     return fitted
@@ -84,14 +79,18 @@ def _precision(setup: Setup, began: str) -> str:
     return began or "auto" if setup.recipe.precision == "auto" else setup.recipe.precision
 
 
-def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Listeners) -> InceptionNetwork:
+def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -> InceptionNetwork:
     """The network as training begins with it."""
-    network = build(setup.spec, checkpoint=machine.checkpoint or None)
-    initialise(network, seed=setup.seed)
+    network = build(setup.spec, setup.recipe.init, setup.seed, checkpoint=machine.checkpoint or None)
     if machine.compile != "none":
         _compile(network, machine.compile)
     if setup.weights and not states(run.state):
         calls.say(str(load_weights(network, setup.weights)))
+        if network.spec != setup.spec:  # the data would be prepared for another input
+            raise ConfigError(
+                f"with {setup.weights} the network takes another input than the setup's spec says; make the setup from "
+                "spec_with(spec, weights), as configure does"
+            )
     return network
 
 

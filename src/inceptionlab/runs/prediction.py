@@ -16,7 +16,7 @@ from torch import Tensor
 from inceptionlab import storage
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import ConfigError, DataError, RunError
-from inceptionlab.exporting.choosing import runner
+from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import EngineName, Runner
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
@@ -87,8 +87,8 @@ def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[T
     """(the trained network run by an engine, its name): "torch" rewritten for speed, "onnxruntime", "openvino", or
     ("auto") the one that is fastest on this machine in batches of `batch`.
     """
-    run, name = runner(trained.network, engine, batch)
-    return replace(trained, runner=run), name
+    chosen = engine_of(trained.network, engine, batch)
+    return replace(trained, runner=chosen.run), chosen.name
 
 
 def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
@@ -124,7 +124,7 @@ def _imported(path: Path, device: str | torch.device, blocks: Blocks | None) -> 
 
 
 def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> InceptionNetwork:
-    network = build(spec)
+    network = build(spec, init=None)
     try:
         network.load_state_dict(storage.read_tensors(weights, RunError))
     except RuntimeError as error:

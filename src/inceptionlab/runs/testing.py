@@ -20,12 +20,12 @@ from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import Trained, load_trained
 from inceptionlab.runs.setup import Setup
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
 
 
 def train(
-    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Listeners | None = None,
+    setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Callbacks | None = None,
     data: DataSet | None = None,
 ) -> Score | None:  # fmt: skip
     """Train, or go on training, in a folder; then test once and write the report. None where it was asked to stop.

@@ -19,7 +19,7 @@ from inceptionlab.errors import RunError
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.running import Engine, Outcome, Run, execute
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
 Stop = Callable[[], bool]
 
@@ -102,10 +102,10 @@ def _end_with(parent: int) -> None:
 
 def _apart(setup: Setup, folder: str, machine: Machine) -> str:
     """A run in a worker."""
-    return execute(setup, Path(folder), machine, Listeners(say=lambda _: None, stop=_HALT[0].is_set))
+    return execute(setup, Path(folder), machine, Callbacks(say=lambda _: None, stop=_HALT[0].is_set))
 
 
 def _with_one_thread(setup: Setup, folder: str, machine: Machine) -> str:
     """A run as a Ray task."""
     torch.set_num_threads(1)
-    return execute(setup, Path(folder), replace(machine, tensorboard=False), Listeners(say=lambda _: None))
+    return execute(setup, Path(folder), replace(machine, tensorboard=False), Callbacks(say=lambda _: None))

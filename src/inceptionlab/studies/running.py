@@ -24,7 +24,7 @@ from inceptionlab.runs.setup import Setup
 from inceptionlab.runs.testing import train
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.design import Study, label
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +60,21 @@ def _look(cell: dict[str, str], seed: int, study: Study, out: Path) -> Run:
     return replace(run, error=json.loads(error.read_text(encoding="utf-8"))["error"]) if error.is_file() else run
 
 
-def in_turn(machine: Machine, listeners: Listeners) -> Engine:
+def in_turn(machine: Machine, callbacks: Callbacks) -> Engine:
     """One run after the other, in this process."""
 
     def run(runs: Sequence[Run]) -> Iterator[Outcome]:
         for one in runs:
-            yield one, execute(one.setup, one.folder, machine, listeners)
+            yield one, execute(one.setup, one.folder, machine, callbacks)
 
     return run
 
 
-def execute(setup: Setup, folder: Path, machine: Machine, listeners: Listeners) -> str:
+def execute(setup: Setup, folder: Path, machine: Machine, callbacks: Callbacks) -> str:
     """Train a run and say what came out; a run that fails leaves its reason in `error.json`."""
     (folder / "error.json").unlink(missing_ok=True)
     try:
-        score = train(setup, folder, machine, listeners)
+        score = train(setup, folder, machine, callbacks)
         if score is None:
             raise KeyboardInterrupt
         return f"top-1 {score.top1:.2%}"

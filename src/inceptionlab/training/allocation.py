@@ -1,4 +1,8 @@
-"""What becomes of memory that is let go: settings of glibc's heap. Without glibc nothing changes."""
+"""What becomes of memory that is let go: settings of glibc's heap. Without glibc nothing changes.
+
+They are settings of the whole process, so a command that trains makes them (`launched`), and so does a process that was
+started for one training; a function of the library never does.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,18 @@ _USUAL = {_TRIM_THRESHOLD: 64 << 20, _MMAP_THRESHOLD: 32 << 20, _MMAP_MAX: 1 << 
 """What glibc has, or comes to by itself where large blocks come and go."""
 _LARGE_PAGES = 14
 """`MADV_HUGEPAGE`."""
+
+
+@contextmanager
+def launched(checkpointing: bool) -> Generator[None]:
+    """Within it the heap is as training in this process wants it: pages are kept, or with gradient checkpointing freed
+    at once. The environment variable INCEPTIONLAB_KEEP_PAGES=0 leaves the heap as it is.
+    """
+    if os.environ.get("INCEPTIONLAB_KEEP_PAGES", "1") == "0":
+        yield
+        return
+    with freed_at_once() if checkpointing else pages_kept():
+        yield
 
 
 @contextmanager

@@ -96,21 +96,3 @@ def lr_factor(recipe: Recipe, step: int, steps: int) -> float:
             return recipe.gamma ** floor(epochs / recipe.every)
         case "exponential":
             return recipe.gamma ** (epochs / recipe.every)
-
-
-class MovingAverage:
-    """Exponential moving average of a module's state, with the decay warmed up (TensorFlow's `num_updates`)."""
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Move the average towards the module after step `step` (from 0)."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name].copy_(value)

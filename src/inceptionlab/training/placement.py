@@ -1,103 +1,282 @@
-"""One network over many processes (FSDP): each keeps a part of every weight, gradient and state of the optimiser.
+"""Where a network trains: in one process, whole in each of several, or divided among them.
 
-A state on disk is a folder with a file a process. Put together it is the state that one process writes, so a run goes
-on with any number of processes, sharded or not.
+The loop is given one of the three and asks no more which. Each process works on its own rows of every batch and of the
+validation images; what is found is added up over all.
 """
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, final
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from inceptionlab.errors import RunError
+from inceptionlab import storage
+from inceptionlab.data.dataset import Pictures
+from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.training import sharding
 from inceptionlab.training import state as state_files
 
-
-def strategy(processes: int) -> ModelParallelStrategy:
-    """The way for Fabric to shard a network over all processes. Raises `RunError` for a single one."""
-    if processes < 2:
-        raise RunError(
-            "--shard divides the weights among processes, and this is one alone; start more: "
-            "torchrun --nproc-per-node 2 -m inceptionlab train ... --shard"
-        )
-    return ModelParallelStrategy(_sharded, data_parallel_size=processes, tensor_parallel_size=1)
+State = dict[str, Any]
+"""What resuming needs: "model" and "average" (tensors by name), "optimizer" (torch's state) and "progress"."""
 
 
-def is_sharded(fabric: Fabric) -> bool:
-    """Whether networks are sharded."""
-    return isinstance(fabric.strategy, ModelParallelStrategy)
+class Placement(Protocol):
+    """What the loop asks of it. All processes call each method together."""
+
+    fabric: Fabric
+    """Device, precision and processes."""
+
+    def set_up(self, network: InceptionNetwork) -> Any:
+        """Put the network where it trains; gives the module whose `forward_with_aux` training calls."""
+        ...
+
+    def own(self, count: int) -> slice:
+        """The rows of a batch of `count` that are this process's."""
+        ...
+
+    def backward(self, loss: Tensor, share: float, count: int) -> None:
+        """Gradients of `share` times the loss of a batch of `count`; `loss` is the mean over one's own rows of it."""
+        ...
+
+    def total(self, values: Tensor) -> Tensor:
+        """The values of all processes added up."""
+        ...
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each flag whether it is true in any process."""
+        ...
+
+    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+        """A process's part of a set, and how many of its first images count. The parts of all processes are of one
+        length, because a divided network computes only in all of them at once.
+        """
+        ...
+
+    def agree(self, tensors: Mapping[str, Tensor]) -> None:
+        """Give what no gradient moves, running statistics, the values that it has in the first process."""
+        ...
+
+    def save(self, folder: Path, state: State, step: int) -> None:
+        """Write the state of training after `step` steps, and remove all but the last two."""
+        ...
+
+    def restore(self, network: nn.Module, optimizer: Optimizer, average: Mapping[str, Tensor], state: State) -> None:
+        """Put a state, whoever wrote it, into the network, the optimiser and the averaged weights."""
+        ...
+
+    def write_weights(self, path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """Write the whole weights as safetensors, by the first process."""
+        ...
 
 
-def _sharded(network: nn.Module, mesh: DeviceMesh) -> nn.Module:
-    """Every child of the network is gathered for its own pass and let go after it."""
-    for child in network.children():
-        if any(True for _ in child.parameters()):
-            fully_shard(child, mesh=mesh["data_parallel"])
-    fully_shard(network, mesh=mesh["data_parallel"])
-    register_fsdp_forward_method(network, "forward_with_aux")
-    return network
+def placement_of(fabric: Fabric) -> Placement:
+    """The placement that Fabric was set up for."""
+    if isinstance(fabric.strategy, ModelParallelStrategy):
+        return Sharded(fabric)
+    return OneProcess(fabric) if fabric.world_size == 1 else Replicated(fabric)
 
 
-def whole(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict with its tensors gathered; all processes call it together."""
-    return {name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in state.items()}  # type: ignore[misc]
+@final
+class OneProcess:
+    """The whole network in the only process."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+
+    def set_up(self, network: InceptionNetwork) -> Any:
+        """On the device, in channels-last memory."""
+        return _whole_on_device(self.fabric, network)
+
+    def own(self, count: int) -> slice:
+        """All rows."""
+        return slice(0, count)
+
+    def backward(self, loss: Tensor, share: float, count: int) -> None:
+        """Plain gradients."""
+        self.fabric.backward(loss * share)
+
+    def total(self, values: Tensor) -> Tensor:
+        """They are the total."""
+        return values
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """They are."""
+        return flags
+
+    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+        """All of the set."""
+        return pictures, len(pictures)
+
+    def agree(self, tensors: Mapping[str, Tensor]) -> None:
+        """Nobody differs."""
+
+    def save(self, folder: Path, state: State, step: int) -> None:
+        """One file."""
+        _save_whole(folder, state, step)
+
+    def restore(self, network: nn.Module, optimizer: Optimizer, average: Mapping[str, Tensor], state: State) -> None:
+        """The whole state."""
+        sharding.restore(network, optimizer, average, state)
+
+    def write_weights(self, path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """One file."""
+        storage.write_tensors(path, weights, about)
 
 
-def all_finite(network: nn.Module) -> bool:
-    """Whether this process's part of the weights is finite."""
-    parts = (p.to_local() if isinstance(p, DTensor) else p for p in network.parameters())
-    return all(bool(cast(Tensor, part).isfinite().all()) for part in parts)
+@final
+class Replicated:
+    """The whole network in each of several processes, with the mean of their gradients (DDP)."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+
+    def set_up(self, network: InceptionNetwork) -> Any:
+        """On each process's device, in channels-last memory."""
+        return _whole_on_device(self.fabric, network)
+
+    def own(self, count: int) -> slice:
+        """About as many rows as every other process has."""
+        return _share(self.fabric, count)
+
+    def backward(self, loss: Tensor, share: float, count: int) -> None:
+        """Gradients weighted by the number of rows."""
+        _weighted_backward(self.fabric, loss, share, count)
+
+    def total(self, values: Tensor) -> Tensor:
+        """A sum over processes."""
+        return _sum(self.fabric, values)
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """By a sum over processes."""
+        return _any(self.fabric, flags)
+
+    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+        """A run of consecutive images."""
+        return _part(self.fabric, pictures)
+
+    def agree(self, tensors: Mapping[str, Tensor]) -> None:
+        """By a broadcast."""
+        _broadcast(self.fabric, tensors)
+
+    def save(self, folder: Path, state: State, step: int) -> None:
+        """One file, by the first process."""
+        if self.fabric.is_global_zero:
+            _save_whole(folder, state, step)
+
+    def restore(self, network: nn.Module, optimizer: Optimizer, average: Mapping[str, Tensor], state: State) -> None:
+        """The whole state in every process."""
+        sharding.restore(network, optimizer, average, state)
+
+    def write_weights(self, path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """One file, by the first process."""
+        if self.fabric.is_global_zero:
+            storage.write_tensors(path, weights, about)
 
 
-def save_shards(path: Path, state: dict[str, Any], fabric: Fabric) -> None:
-    """Write this process's part of a state into the folder `path`, which appears when all parts are there."""
-    partial = path.with_name(f".{path.name}.part")
-    if fabric.is_global_zero:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    fabric.barrier()
-    state_files.write_torch(partial / f"rank-{fabric.global_rank:05d}.pt", _local(state))
-    fabric.barrier()
-    if fabric.is_global_zero:
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
+@final
+class Sharded:
+    """A part of every weight, gradient and moment in each process (FSDP); a layer is whole only while it computes.
+
+    A state on disk is a folder with a file a process. Put together it is the state that one process writes, so a run
+    goes on with any number of processes, divided or not.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+
+    def set_up(self, network: InceptionNetwork) -> Any:
+        """Divided; contiguous, which dividing asks for."""
+        return _ready(self.fabric, network)
+
+    def own(self, count: int) -> slice:
+        """About as many rows as every other process has."""
+        return _share(self.fabric, count)
+
+    def backward(self, loss: Tensor, share: float, count: int) -> None:
+        """Gradients weighted by the number of rows."""
+        _weighted_backward(self.fabric, loss, share, count)
+
+    def total(self, values: Tensor) -> Tensor:
+        """A sum over processes."""
+        return _sum(self.fabric, values)
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """By a sum over processes."""
+        return _any(self.fabric, flags)
+
+    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+        """A run of consecutive images."""
+        return _part(self.fabric, pictures)
+
+    def agree(self, tensors: Mapping[str, Tensor]) -> None:
+        """By a broadcast of what is not divided."""
+        _broadcast(self.fabric, {name: value for name, value in tensors.items() if not sharding.divided(value)})
+
+    def save(self, folder: Path, state: State, step: int) -> None:
+        """A file a process."""
+        sharding.save(folder / state_files.state_name(step), state, self.fabric)
+        if self.fabric.is_global_zero:
+            state_files.keep_newest(folder)
+
+    def restore(self, network: nn.Module, optimizer: Optimizer, average: Mapping[str, Tensor], state: State) -> None:
+        """Each process its part, tensor by tensor."""
+        sharding.restore(network, optimizer, average, state)
+
+    def write_weights(self, path: Path, weights: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+        """One file, whose tensors are gathered and written one by one."""
+        sharding.write(path, weights, about, self.fabric)
 
 
-def restore(network: nn.Module, optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Put a whole state into a sharded network and its optimiser, each process its part of it."""
-    own = network.state_dict()
-    network.load_state_dict({name: part_of(own[name], value) for name, value in state["model"].items()})
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    moments = {
-        number: {
-            name: part_of(parameters[number], value) if isinstance(value, Tensor) and value.ndim else value
-            for name, value in values.items()
-        }
-        for number, values in state["optimizer"]["state"].items()
-    }
-    optimizer.load_state_dict({**state["optimizer"], "state": moments})
+def _ready(fabric: Fabric, network: InceptionNetwork) -> Any:
+    model = fabric.setup_module(network)
+    model.mark_forward_method("forward_with_aux")
+    return model
 
 
-def part_of(own: Tensor, value: Tensor) -> Tensor:
-    """Where `own` is sharded, the part of a whole tensor that this process keeps; else the tensor."""
-    value = value.to(own.device)
-    if not isinstance(own, DTensor):
-        return value
-    return distribute_tensor(value, own.device_mesh, own.placements, src_data_rank=None)
+def _whole_on_device(fabric: Fabric, network: InceptionNetwork) -> Any:
+    cast(Any, network).to(memory_format=torch.channels_last)
+    return _ready(fabric, network)
 
 
-def _local(tree: Any) -> Any:
-    if isinstance(tree, DTensor):
-        return {state_files.SHARD: tree.to_local().clone()}
-    if isinstance(tree, dict):
-        return {name: _local(value) for name, value in cast(dict[Any, Any], tree).items()}
-    return [_local(value) for value in cast(list[Any], tree)] if isinstance(tree, list) else tree
+def _save_whole(folder: Path, state: State, step: int) -> None:
+    state_files.save_state(folder, state, step)
+    state_files.keep_newest(folder)
+
+
+def _share(fabric: Fabric, count: int) -> slice:
+    least, more = divmod(count, fabric.world_size)
+    first = fabric.global_rank * least + min(fabric.global_rank, more)
+    return slice(first, first + least + (fabric.global_rank < more))
+
+
+def _weighted_backward(fabric: Fabric, loss: Tensor, share: float, count: int) -> None:
+    own = _share(fabric, count)
+    weight = (own.stop - own.start) / count * fabric.world_size  # gradients are averaged over processes
+    fabric.backward(loss * (share * weight))
+
+
+def _sum(fabric: Fabric, values: Tensor) -> Tensor:
+    return cast(Tensor, fabric.all_reduce(values.clone(), reduce_op="sum"))
+
+
+def _any(fabric: Fabric, flags: tuple[bool, ...]) -> tuple[bool, ...]:
+    found = _sum(fabric, torch.tensor(flags, dtype=torch.float32, device=fabric.device)).cpu()
+    return tuple(bool(count) for count in found)
+
+
+def _part(fabric: Fabric, pictures: Pictures) -> tuple[Pictures, int]:
+    own = _share(fabric, len(pictures))
+    index, longest = torch.arange(own.start, own.stop), -(-len(pictures) // fabric.world_size)
+    padded = torch.cat([index, torch.zeros(longest - len(index), dtype=torch.int64)])
+    return pictures.subset(padded), len(index)
+
+
+def _broadcast(fabric: Fabric, tensors: Mapping[str, Tensor]) -> None:
+    for value in tensors.values():
+        torch.distributed.broadcast(value, 0)

@@ -1,31 +1,54 @@
-"""What training tells: an epoch, and how it ended."""
+"""What training tells: where it is, an epoch, and how it ended."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 
+@dataclass(slots=True)
+class Progress:
+    """Where training is: all of it is saved, and all of it comes back on resume."""
+
+    epoch: int = 0
+    """Epochs that are finished."""
+    batch: int = 0
+    """Batches of the epoch under way that are finished, of `batches`."""
+    batches: int = 0
+    step: int = 0
+    """Steps of the optimiser since the beginning."""
+    loss_sum: float = 0.0
+    """Sum of the losses of the epoch's images, as of the last look at it."""
+    seen: int = 0
+    """Images of the epoch that training has seen."""
+    loss: float = 0.0
+    """Mean loss of the images that were seen by the last look at the sum, every 25 steps."""
+    best_top1: float = -1.0
+    best_epoch: int = -1
+    """The epoch with the best validation accuracy, from 0."""
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """An epoch that has ended. Losses are means over images, `val_top1` is a share of 1, `lr` is that of the last step.
-
-    `seconds` are those of training alone.
-    """
+    """A finished epoch, as a line of `metrics.jsonl` has it; epochs count from 1."""
 
     epoch: int
     step: int
     train_loss: float
+    """Mean over the images of the epoch, each at the weights of its step."""
     val_loss: float
     val_top1: float
     lr: float
+    """Learning rate of the last step."""
     seconds: float
+    """Time of training, without validation and saving."""
     images_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """How training ended: after so many epochs, with the best validation accuracy after epoch `best_epoch` (from 1), or
-    because it was asked to stop.
+    """How training ended: `epochs` were finished, the best of them (from 1; 0: none) with the validation accuracy
+    `best_top1`. `stopped`: a callback asked for it; the state is saved, and training can go on.
     """
 
     epochs: int

@@ -3,7 +3,7 @@
 GET  /          the page
 GET  /model     the network, its classes and its input
 GET  /health    whether it answers
-POST /predict   a picture file as the body; `?top=5` for how many classes
+POST /predict   an image file as the body; `?top=5` for how many classes
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import io
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,12 +25,49 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inceptionlab.errors import DataError
-from inceptionlab.runs.prediction import Trained, likeliest
+from inceptionlab.runs.prediction import ClassProbability, Trained, likeliest
 from inceptionlab.web.batching import Batcher, BusyError
 
 PAGE = Path(__file__).with_name("page.html")
 LARGEST_BODY = 32 << 20
-"""Bytes; a picture file above it is refused before it is read to its end."""
+"""Bytes; an image file above it is refused before it is read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a network takes."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The answer of /model."""
+
+    network: str
+    classes: tuple[str, ...]
+    engine: str
+    input: Size
+    parameters: int
+    inceptionlab: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer of /health: "ok", and how many images wait."""
+
+    status: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer of /predict: the likeliest classes first, and how long it took."""
+
+    top: tuple[ClassProbability, ...]
+    milliseconds: float
 
 
 def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Starlette:
@@ -48,10 +84,10 @@ def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Star
         return HTMLResponse(PAGE.read_text(encoding="utf-8"))
 
     async def model(_: Request) -> Response:
-        return JSONResponse(described(trained, engine))
+        return JSONResponse(asdict(described(trained, engine)))
 
     async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "waiting": batcher.waiting.qsize()})
+        return JSONResponse(asdict(Health("ok", batcher.waiting.qsize())))
 
     return Starlette(
         routes=[
@@ -62,27 +98,24 @@ def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Star
     )  # fmt: skip
 
 
-def described(trained: Trained, engine: str) -> dict[str, Any]:
+def described(trained: Trained, engine: str) -> Described:
     """What the server says of its network."""
-    picture = trained.network.spec.input
-    return {
-        "network": trained.network.spec.title, "classes": list(trained.classes), "engine": engine,
-        "input": {"channels": picture.channels, "height": picture.height, "width": picture.width},
-        "parameters": sum(p.numel() for p in trained.network.parameters()), "inceptionlab": version("inceptionlab"),
-    }  # fmt: skip
+    spec = trained.network.spec
+    parameters = sum(p.numel() for p in trained.network.parameters())
+    return Described(spec.title, trained.classes, engine, Size(*spec.input.shape), parameters, version("inceptionlab"))
 
 
 async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Response:
     top, body, began = _top(request), await _body(request), time.perf_counter()
     try:
-        x = await asyncio.to_thread(trained.preprocess.prepare, io.BytesIO(body), "the picture")
-        logits = await batcher.logits(x.to(next(trained.network.parameters()).device))
+        x = await asyncio.to_thread(trained.preprocess.prepare, io.BytesIO(body), "the image")
+        logits = await batcher.logits(x.to(trained.device))
     except DataError as error:
         raise HTTPException(400, str(error)) from None
     except BusyError:
-        raise HTTPException(503, "too many pictures wait; try again in a moment", {"Retry-After": "1"}) from None
-    took, found = 1e3 * (time.perf_counter() - began), likeliest(logits, trained.classes, top)
-    return JSONResponse({"top": [asdict(one) for one in found], "milliseconds": round(took, 2)})
+        raise HTTPException(503, "too many images wait; try again in a moment", {"Retry-After": "1"}) from None
+    took = round(1e3 * (time.perf_counter() - began), 2)
+    return JSONResponse(asdict(Answer(likeliest(logits, trained.classes, top), took)))
 
 
 def _top(request: Request) -> int:
@@ -98,10 +131,10 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > LARGEST_BODY:
-            raise HTTPException(413, f"the picture has more than {LARGEST_BODY >> 20} MiB; make it smaller first")
+            raise HTTPException(413, f"the image has more than {LARGEST_BODY >> 20} MiB; make it smaller first")
         parts.append(part)
     if not size:
-        raise HTTPException(400, "there is no picture: send a picture file as the body")
+        raise HTTPException(400, "there is no image: send an image file as the body")
     return b"".join(parts)
 
 

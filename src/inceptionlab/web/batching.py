@@ -15,14 +15,14 @@ Waiting = tuple[Tensor, "asyncio.Future[Tensor]"]
 
 
 class BusyError(Exception):
-    """More pictures wait than are taken in."""
+    """More images wait than are taken in."""
 
 
 @dataclass(slots=True)
 class Batcher:
-    """Runs pictures one batch after another: while one is computed, those that come wait and are the next.
+    """Runs images one batch after another: while one is computed, those that come wait and are the next.
 
-    A lone request waits for nobody. `largest` is the most pictures of a batch, `patience` the most that may wait.
+    A lone request waits for nobody. `largest` is the most images of a batch, `patience` the most that may wait.
     """
 
     run: Runner
@@ -31,7 +31,7 @@ class Batcher:
     waiting: asyncio.Queue[Waiting] = field(default_factory=asyncio.Queue[Waiting])
 
     async def logits(self, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, " classes"]:
-        """The logits of one picture. Raises `BusyError` where too many wait already."""
+        """The logits of one image. Raises `BusyError` where too many wait already."""
         if self.waiting.qsize() >= self.patience:
             raise BusyError
         answer: asyncio.Future[Tensor] = asyncio.get_running_loop().create_future()

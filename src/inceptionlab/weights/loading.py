@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from inceptionlab.errors import DataError, nearest
-from inceptionlab.nn.building import InceptionNetwork
-from inceptionlab.spec.network import Input
+from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.spec.network import Input, Network
 from inceptionlab.weights.folding import folded, for_channels
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.ordered import ORDERED
@@ -55,8 +55,12 @@ def load_weights(
     The source is recognised by its keys. A classifier for another number of classes is left new (1001 classes lose
     their background class); auxiliary heads that only one side has are dropped or left new; a batch norm without
     gamma gets ones. `fold_input` folds the source's channel order and range into the first convolution, so that the
-    network takes RGB as its spec says; without it, `model.spec.input` becomes the source's. `source_input` is that
-    input where it is not the usual one of the source.
+    network takes RGB as its spec says, but for the source's mean where that convolution pads; without it, the network
+    takes what the source's does. `source_input` is that input where it is not the usual one of the source.
+
+    Afterwards `model.spec.input` says what the network takes now, and so does the account. It is the one thing of a
+    network that changes: what was made from its spec before (the setup of a run) is made from `spec_with` instead.
+
     Raises `DataError` for what does not fit, naming the first wrong key and its shape; the network is then as it was.
     """
     theirs = read_state(Path(file))
@@ -84,6 +88,15 @@ def load_weights(
     model.spec = replace(model.spec, input=spec_input)
     dropped = (*unknown, *refused)
     return Account(scheme.source, tuple(fitting), dropped, tuple(new), spec_input)
+
+
+def spec_with(spec: Network, file: Path | str, source_input: Input | None = None) -> Network:
+    """The spec of a network after a file's weights are loaded: it may take another input. Raises what `load_weights`
+    does.
+    """
+    network = build(spec, init=None)
+    load_weights(network, file, source_input=source_input)
+    return network.spec
 
 
 def recognise(keys: dict[str, Tensor]) -> Scheme:

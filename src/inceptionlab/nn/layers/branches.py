@@ -34,17 +34,17 @@ def one_by_one(node: nn.Module, x: Tensor) -> list[Tensor]:
 class Concat(nn.Module):
     """Branches of one input, concatenated along the channels. `b c h w` to `b sum(d) h2 w2`.
 
-    In training each branch of a picture is dropped with probability `drop_path`. `run_` is how branches are run.
+    In training each branch of a picture is dropped with probability `drop_path`.
     """
 
     def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
         super().__init__()
         register(self, children)
-        self.drop_path, self.run_ = drop_path, one_by_one
+        self.drop_path = drop_path
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Run every branch on the same input."""
-        outputs = self.run_(self, x)
+        outputs = one_by_one(self, x)
         if self.training and self.drop_path:
             outputs = [dropped(y, self.drop_path) for y in outputs]
         return torch.cat(outputs, dim=1)
@@ -56,11 +56,11 @@ class Sum(nn.Module):
     def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
         super().__init__()
         register(self, children)
-        self.drop_path, self.run_ = drop_path, one_by_one
+        self.drop_path = drop_path
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Add the outputs of the branches."""
-        outputs = self.run_(self, x)
+        outputs = one_by_one(self, x)
         if self.training and self.drop_path:
             outputs = [dropped(y, self.drop_path) for y in outputs]
         return reduce(torch.add, outputs)
@@ -72,11 +72,10 @@ class Product(nn.Module):
     def __init__(self, children: Mapping[str, nn.Module]) -> None:
         super().__init__()
         register(self, children)
-        self.run_ = one_by_one
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Multiply the outputs of the branches."""
-        return reduce(torch.mul, self.run_(self, x))
+        return reduce(torch.mul, one_by_one(self, x))
 
 
 class Split(nn.Module):

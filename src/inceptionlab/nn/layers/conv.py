@@ -32,13 +32,13 @@ def activation(kind: ActKind | None, inplace: bool = False) -> nn.Module:
 
 
 class ChannelNorm(nn.Module):
-    """Layer norm over the channels of each pixel (ConvNeXt's). Any shape `b c h w` to the same."""
+    """Layer norm over the channels of each pixel (ConvNeXt's). `b c` with any grid behind it to the same."""
 
     def __init__(self, channels: int, eps: float, affine: bool) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels, eps, elementwise_affine=affine)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def forward(self, x: Float[Tensor, "b c *grid"]) -> Float[Tensor, "b c *grid"]:
         """Normalise over dimension 1."""
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 

@@ -11,17 +11,17 @@ from typing import Any
 import torch
 
 from inceptionlab.benchmarking.memory import peak_bytes
-from inceptionlab.benchmarking.race import seconds
-from inceptionlab.errors import InceptionLabError, RunError
+from inceptionlab.benchmarking.timing import seconds
+from inceptionlab.errors import InceptionLabError, MeasurementError
 
 Make = Callable[..., Callable[[], object]]
 Within = Callable[[], AbstractContextManager[object]]
 
 
-class Apart:
+class ChildProcess:
     """A process that makes a piece of work by `make(**arguments)` and does it, `within` something, when it is asked.
 
-    All of these must be of a module's top level. Raises `RunError` where the process fails.
+    All of these must be of a module's top level. Raises `MeasurementError` where the process fails.
     """
 
     def __init__(self, make: Make, within: Within, device: torch.device, **arguments: Any) -> None:
@@ -56,7 +56,9 @@ class Apart:
         try:
             answer = self.connection.recv()
         except EOFError:
-            raise RunError("a process that was measured has ended by itself; it may have run out of memory") from None
+            raise MeasurementError(
+                "a process that was measured has ended by itself; it may have run out of memory"
+            ) from None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -78,4 +80,4 @@ def _serve(
     except InceptionLabError as error:
         connection.send(error)
     except Exception as error:  # to be told where it is waited for
-        connection.send(RunError(f"a process that was measured failed: {error!r}"))
+        connection.send(MeasurementError(f"a process that was measured failed: {error!r}"))

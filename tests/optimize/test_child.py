@@ -5,8 +5,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from inceptionlab import RunError, SpecError, get_spec
-from inceptionlab.benchmarking.apart import Apart
+from inceptionlab import SpecError, get_spec
+from inceptionlab.benchmarking.child import ChildProcess
+from inceptionlab.errors import MeasurementError
 
 CPU = torch.device("cpu")
 
@@ -28,25 +29,25 @@ def failing(where, error):
 
 
 def test_work_is_done_in_another_process():
-    apart = Apart(filling, nullcontext, CPU, mebibytes=64)
-    apart.run()
-    found = apart.peak()
+    child = ChildProcess(filling, nullcontext, CPU, mebibytes=64)
+    child.run()
+    found = child.peak()
     assert found is None or 60 << 20 < found < 100 << 20
-    apart.close()
-    assert not apart.process.is_alive()
+    child.close()
+    assert not child.process.is_alive()
 
 
 def test_what_goes_wrong_there_is_told_here():
     with pytest.raises(SpecError, match="no such rule"):
-        Apart(failing, nullcontext, CPU, where="making", error=SpecError("no such rule"))
-    broken = Apart(failing, nullcontext, CPU, where="working", error=ValueError("a shape"))
-    with pytest.raises(RunError, match=r"failed: ValueError\('a shape'\)"):
+        ChildProcess(failing, nullcontext, CPU, where="making", error=SpecError("no such rule"))
+    broken = ChildProcess(failing, nullcontext, CPU, where="working", error=ValueError("a shape"))
+    with pytest.raises(MeasurementError, match=r"failed: ValueError\('a shape'\)"):
         broken.run()
-    gone = Apart(failing, nullcontext, CPU, where="leaving", error=None)
-    with pytest.raises(RunError, match="has ended by itself"):
+    gone = ChildProcess(failing, nullcontext, CPU, where="leaving", error=None)
+    with pytest.raises(MeasurementError, match="has ended by itself"):
         gone.run()
-    for apart in (broken, gone):
-        apart.close()
+    for child in (broken, gone):
+        child.close()
 
 
 def test_networks_travel_to_other_processes():

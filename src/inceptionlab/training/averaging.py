@@ -1,0 +1,56 @@
+"""Averaged weights, and the time in which a network computes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class MovingAverage:
+    """Exponential moving average of a module's state, with the decay warmed up (TensorFlow's `num_updates`).
+
+    Not `torch.optim.swa_utils.AveragedModel`: it copies the whole module, which a divided one does not allow.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move the average towards the module after step `step` (from 0)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, 1 - decay)
+            else:
+                self.state[name].copy_(value)
+
+
+@contextmanager
+def evaluated(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Generator[None]:
+    """Within the block the module is in evaluation mode, and its weights and `weights` have changed places, tensor by
+    tensor, so that none is there twice. Afterwards both are as they were, and each part in the mode that it was in.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    exchanged = dict(weights or {})
+    module.eval()
+    _exchange(module, exchanged)
+    try:
+        yield
+    finally:
+        _exchange(module, exchanged)
+        for part, training in modes:
+            part.training = training
+
+
+@torch.no_grad()
+def _exchange(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    own = module.state_dict() if weights else {}
+    for name, value in weights.items():
+        kept = own[name].clone()
+        own[name].copy_(value)
+        value.copy_(kept)
