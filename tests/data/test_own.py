@@ -18,7 +18,7 @@ from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import load_run
 from inceptionlab.runs.testing import train
 from inceptionlab.spec.network import Input
-from inceptionlab.training.loop import Listeners
+from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.recipe import Recipe
 
 
@@ -120,7 +120,7 @@ def test_a_set_of_ones_own_trains_tests_and_predicts(tmp_path):
     data = as_dataset(Stripes(80), Stripes(24, seed=1), name="stripes")
     recipe = Recipe(epochs=3, batch_size=16, precision="fp32", validation=0.2)
     setup, _ = configure("small_fast | widen(0.25)", data, recipe)
-    quiet = Listeners(say=lambda _: None)
+    quiet = Callbacks(say=lambda _: None)
     score = train(setup, tmp_path / "run", Machine("cpu"), quiet, data)
     assert score.n == 24
     found = evaluate(tmp_path / "run", data=data, machine=Machine("cpu"))

@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from inceptionlab import DataError
+from inceptionlab.cli.train import train
 from inceptionlab.data.registry import KNOWN, NAMES, default_recipe, describe, load_data
 from inceptionlab.data.sources.naming import DataName, parse_name
 from inceptionlab.training.recipe import load_recipe
@@ -55,3 +56,7 @@ def test_the_nearest_name_is_said_whatever_its_case(given, near, tmp_path, monke
     monkeypatch.delenv("INCEPTIONLAB_DATA", raising=False)
     with pytest.raises(DataError, match=f"did you mean .*'{near}'"):
         load_data(given)
+
+
+def test_the_help_of_train_names_every_set():
+    assert all(name in train.__doc__ for name in NAMES)
