@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from inceptionlab.analysis import formulas, geometry
-from inceptionlab.analysis.geometry import text
+from inceptionlab.analysis.measured import format_shape
 from inceptionlab.analysis.tables import as_records, rows
 from inceptionlab.analysis.words import describe
 from inceptionlab.cli.variant import Variant
@@ -56,11 +56,13 @@ def _table(network: Network, depth: int) -> None:
     for row in rows(network, depth):
         sizes = row.field.sizes(network.input.shape)
         field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"
-        numbers = text(row.output), f"{row.params:,}", f"{row.macs:,}", field
+        numbers = format_shape(row.output), f"{row.params:,}", f"{row.macs:,}", field
         table.add_row("  " * row.path.count(".") + row.path, describe(row.node), *numbers)
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=200)
-    console.print(f"[bold]{network.title}[/bold]   input {text(network.input.shape)}   {network.classes} classes")
+    console.print(
+        f"[bold]{network.title}[/bold]   input {format_shape(network.input.shape)}   {network.classes} classes"
+    )
     console.print(table)
     total = geometry.measure(network)
     console.print(f"parameters {total.params:,}   MACs {total.macs:,} (multiply-adds; FLOPs are twice that)")
