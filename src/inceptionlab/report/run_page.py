@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inceptionlab.analysis.drawing import draw
-from inceptionlab.analysis.geometry import MeasuredNetwork, measure, text
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNetwork, format_shape
 from inceptionlab.analysis.words import describe
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.evaluation.metrics import Score, calibration, confusion, per_class, worst_mistakes
@@ -123,7 +124,7 @@ def _mistakes(report: RunReport) -> list[_Mistake]:
 
 def _nodes(measured: MeasuredNetwork) -> Table:
     rows = [
-        (row.path, describe(row.node), text(row.output), f"{row.params:,}", f"{row.macs:,}")
+        (row.path, describe(row.node), format_shape(row.output), f"{row.params:,}", f"{row.macs:,}")
         for row in measured.children
     ]
     return Table(("node", "what", "output", "parameters", "MACs"), rows, (0, 1))
