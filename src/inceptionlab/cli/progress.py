@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import distributed
 
 from inceptionlab.cli.stopping import StopSignal
 from inceptionlab.data.dataset import DataSet
@@ -61,6 +62,8 @@ def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet |
     if score is None:
         print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
         raise KeyboardInterrupt
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
     if first_process():
         print(score)
         print(f"report: {folder / 'report.html'}")
