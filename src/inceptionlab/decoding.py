@@ -205,7 +205,9 @@ def _wanted(hint: Any, value: object) -> str:
         return " or ".join(dict.fromkeys(_wanted(part, value) for part in near or parts))
     if hint in _NAMES:
         return f"give {_NAMES[hint]}"
-    return "give a list" if get_origin(hint) in (tuple, list) else "give a table"
+    if get_origin(hint) in (tuple, list):
+        return f"give a list, each {_wanted(get_args(hint)[0], value).removeprefix('give ')}"
+    return "give a table"
 
 
 def _range(metas: tuple[Any, ...]) -> str:
