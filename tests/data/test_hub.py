@@ -2,12 +2,15 @@ import io
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
 from inceptionlab import DataError
 from inceptionlab.cli import main
+from inceptionlab.data.audit import check_data
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import MissingExtra
@@ -55,10 +58,35 @@ def test_a_set_of_the_hub_is_read_when_it_is_needed(parquet):
     assert data.train.digest() == load_data(f"hf:{parquet}", PICTURE).train.digest()
 
 
+def test_it_is_checked_like_any_other(parquet):
+    found = check_data(f"hf:{parquet}")
+    assert {split: sum(counts.values()) for split, counts in found.counts.items()} == {"train": 24, "test": 8}
+    assert len(found.leaks) == 8  # the test images are the first of training
+    assert len(check_data(f"stream:{parquet}").leaks) == 8
+
+
+@pytest.mark.parametrize("kind", ["hf", "stream"])
+@pytest.mark.parametrize("label", ["missing", "fractions"])
+def test_labels_that_are_none_are_said(cache, kind, label):
+    place = cache / "odd"
+    place.mkdir()
+    names = datasets.ClassLabel(names=["ant", "bee"])
+    features = datasets.Features({"image": datasets.Image(), "label": names})
+    rows = datasets.Dataset.from_dict({"image": [png(0)] * 4, "label": [0, 1, 0, None]}, features=features)
+    rows.to_parquet(str(place / "train.parquet"))
+    if label == "fractions":
+        path = place / "train.parquet"
+        table = pq.read_table(path)
+        odd = table.set_column(1, "label", pa.array([0.5, 1.0, 0.0, 1.0]))
+        pq.write_table(odd.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(DataError, match=r"odd: .*(whole numbers|none of class labels|cannot be loaded)"):
+        load_data(f"{kind}:{place}", PICTURE)
+
+
 def test_a_network_trains_on_it(parquet, tmp_path, capsys):
     main(["train", "--model", "inception_net | widen(0.25)", "--data", f"hf:{parquet}", "--input-size", "32",
           "--epochs", "1", "--batch-size", "8", "--set", "validation=0.3", "--out", str(tmp_path / "run")])  # fmt: skip
-    assert "8 pictures" in capsys.readouterr().out
+    assert "8 images" in capsys.readouterr().out
 
 
 def test_what_is_no_set_of_pictures_is_said(cache, parquet):

@@ -225,6 +225,6 @@ def test_a_network_trains_on_a_set_of_the_hub_and_keeps_no_picture(insects, tmp_
         done = subprocess.run([sys.executable, "-m", "inceptionlab", *command], env=environment, capture_output=True,
                               text=True, timeout=300)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "8 pictures" in done.stdout
+    assert "8 images" in done.stdout
     kept = [p for home in ("cache", "home") for p in (tmp_path / home).rglob("*") if p.is_file()]
     assert sum(p.stat().st_size for p in kept) < 60_000 < (insects / "train-00000-of-00001.parquet").stat().st_size

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -81,7 +83,7 @@ class _Cells:
     """The rows of some files; their encoded images are read when the first of them is asked for."""
 
     files: tuple[_File, ...]
-    encoded: list[Any] = field(default_factory=list[Any])
+    encoded: Future[list[bytes | None]] = field(default_factory=Future[list[bytes | None]])
     lock: Lock = field(default_factory=Lock)
 
     def labels(self) -> np.ndarray:
@@ -91,27 +93,37 @@ class _Cells:
 
     def pixels(self, number: int, shape: tuple[int, int, int]) -> np.ndarray:
         """The pixels of a row. Raises `DataError` where it holds no image of this shape."""
-        with self.lock:
-            if not self.encoded:
-                self.encoded = self._read()
-        where, cell = self._where(number), self.encoded[number]
-        content = cast(dict[str, Any], cell).get("bytes") if isinstance(cell, dict) else None
-        if not isinstance(content, bytes):
+        where, content = self._where(number), self._encoded().result()[number]
+        if content is None:
             raise DataError(f"{where} holds no encoded picture")
         image = decode(io.BytesIO(content), where, channels=shape[2])
         if image.size != (shape[1], shape[0]):
             raise DataError(f"{where} is an image of {image.height}x{image.width}, not {shape[0]}x{shape[1]}")
         return np.asarray(image).reshape(shape)
 
-    def _read(self) -> list[Any]:
-        cells: list[Any] = []
+    def _encoded(self) -> Future[list[bytes | None]]:
+        """The encoded images, or why there are none; read once, whoever asks first."""
+        with self.lock:
+            if not self.encoded.done():
+                try:
+                    self.encoded.set_result(self._read())
+                except DataError as error:
+                    self.encoded.set_exception(error)
+        return self.encoded
+
+    def _read(self) -> list[bytes | None]:
+        """The encoded image of every row, None where it holds none."""
+        cells: list[bytes | None] = []
         total = 0
         for file in self.files:
-            for part in file.column(file.image):
-                total += part.nbytes
+            for cell in chain.from_iterable(file.column(file.image)):  # one by one: rows may stand for one large value
+                value: object = cell.as_py()
+                content = cast(dict[str, Any], value).get("bytes") if isinstance(value, dict) else None
+                cells.append(content if isinstance(content, bytes) else None)
+                total += len(cells[-1] or b"")
                 if total > MOST_ENCODED:
-                    raise DataError(f"{file.path} unpacks to more than {MOST_ENCODED >> 30} GiB of encoded images")
-                cells += part.to_pylist()
+                    cells.clear()  # the error remembers this function's variables
+                    raise DataError(f"{file.path} unpacks to more than {MOST_ENCODED >> 20:,} MiB of encoded images")
         return cells
 
     def _where(self, number: int) -> str:
