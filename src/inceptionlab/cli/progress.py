@@ -64,6 +64,8 @@ def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet |
     if score is None:
         print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
         raise KeyboardInterrupt
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
     if first_process():
         print(score)
         print(f"report: {folder / 'report.html'}")
