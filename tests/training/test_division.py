@@ -13,7 +13,8 @@ from inceptionlab import storage
 from tests.training.test_distributed import free_port
 
 SCRIPT = """
-import json, sys
+import faulthandler, json, sys
+faulthandler.enable()
 from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
