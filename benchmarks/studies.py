@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from inceptionlab.studies.design import Study, load_study
+from inceptionlab.studies.design import Study
+from inceptionlab.studies.loading import read_study
 from inceptionlab.studies.report import report_markdown
 from inceptionlab.studies.results import gather
 
@@ -37,9 +38,9 @@ def main() -> None:
     sections: list[str] = []
     rows = ["| study | claim | verdict |", "|---|---|---|"]
     for folder in map(Path, sys.argv[1:]):
-        study = load_study(folder / "study.toml")
+        study = read_study(folder / "study.toml")
         results = gather(study, folder)
-        rows.append(f"| {study.name} | {study.claim} | {results.claim} |")
+        rows.append(f"| {study.name} | {study.claim} | {results.verdict} |")
         title, _, rest = report_markdown(results).partition("\n")
         sections.append(f"#{title}\n\n{budget(study)}\n{rest}")
     RESULTS.write_text(HEAD + "\n" + "\n".join(rows) + "\n\n" + "\n".join(sections), encoding="utf-8")

@@ -10,6 +10,7 @@ from torch import nn
 
 from inceptionlab.spec import (
     ACTS,
+    CLASSES,
     LRN,
     STREAM,
     Act,
@@ -19,6 +20,7 @@ from inceptionlab.spec import (
     Depthwise,
     Dropout,
     Ghost,
+    Linear,
     Norm,
     Pool,
     Product,
@@ -43,7 +45,8 @@ def keeping(draw, width=None):
     out = width or draw(widths)
     pad = draw(st.sampled_from(["same", "tf"]))
     conv = Conv(out, odd, pad=pad, dilation=draw(st.integers(1, 2)), norm=draw(norms), act=draw(acts))
-    return draw(st.sampled_from([conv, Ghost(out, odd, pad=pad, norm=draw(norms), act=draw(acts))]))
+    spread = {"dilation": draw(st.integers(1, 2)), "cheap_dilation": draw(st.integers(1, 2))}
+    return draw(st.sampled_from([conv, Ghost(out, odd, pad=pad, norm=draw(norms), act=draw(acts), **spread)]))
 
 
 @st.composite
@@ -64,7 +67,8 @@ def sliding(draw):
     if kind == "depthwise":
         return Depthwise(kernel, stride, pad, norm=draw(norms), act=draw(acts), multiplier=draw(st.integers(1, 2)))
     if kind == "ghost":
-        return Ghost(draw(widths), kernel, stride, pad, ratio=draw(st.integers(2, 3)), norm=draw(norms))
+        spread = {"dilation": draw(st.integers(1, 2)), "cheap_dilation": draw(st.integers(1, 3))}
+        return Ghost(draw(widths), kernel, stride, pad, ratio=draw(st.integers(2, 3)), norm=draw(norms), **spread)
     return Pool(kind, kernel, stride, pad, ceil=draw(st.booleans()) and pad != "tf", count_pad=draw(st.booleans()))
 
 
@@ -113,6 +117,61 @@ def block(draw, depth=1):
 
 
 specs = st.builds(lambda parts: Seq(*parts), st.lists(sliding() | block() | others, min_size=1, max_size=4))
+
+
+# Trees with any value in any field, which need not fit together: for reading and writing.
+sides = st.integers(1, 99)
+sizes = sides | st.tuples(sides, sides)
+any_norm = st.none() | st.builds(
+    Norm, st.sampled_from(["batch", "group", "layer"]), st.floats(1e-12, 1), st.floats(0, 1), st.booleans(), sides
+)
+any_pad = pads | st.integers(0, 9) | st.tuples(st.integers(0, 9), st.integers(0, 9))
+any_number = st.floats(-1e6, 1e6)
+probabilities = st.floats(0, 0.99)
+any_leaf = st.one_of(
+    st.builds(
+        Conv, st.integers(1, 2**16) | st.just(STREAM), sizes, sizes, any_pad, sides, sizes, any_norm, acts,
+        st.none() | st.booleans(),
+    ),
+    st.builds(Depthwise, sizes, sizes, any_pad, sizes, any_norm, acts, st.none() | st.booleans(), sides),
+    st.builds(
+        Ghost, sides, sizes, sizes, any_pad, st.integers(2, 9), st.sampled_from([1, 3, 5]), any_norm, acts, sizes, sizes
+    ),
+    st.builds(Pool, st.sampled_from(["max", "avg"]), sizes, sizes, pads, st.booleans(), st.booleans()),
+    st.builds(Pool, st.sampled_from(["max", "avg"]), to=sides),
+    st.builds(Dropout, probabilities),
+    st.builds(LRN, sides, st.floats(0, 9), st.floats(0, 9), st.floats(0.1, 9)),
+    st.builds(Attention, st.sampled_from(["se", "eca", "cbam"]), sides, st.sampled_from([1, 3, 7])),
+    st.builds(Linear, st.just(CLASSES) | sides, acts, st.booleans()),
+    st.builds(Act, st.sampled_from(ACTS)),
+    any_norm.filter(lambda norm: norm is not None),
+)  # fmt: skip
+names = st.text(st.characters(exclude_characters=".", exclude_categories=["C", "Z"]), min_size=1, max_size=6) | (
+    st.sampled_from(["one", "class", "None", "self", "nodes", "a b", "0", "1", "ﬁ", "x'y", "|"])
+)
+named_or_not = [
+    (lambda inner: st.lists(inner, min_size=1, max_size=3).map(lambda nodes: (nodes, {}))),
+    (lambda inner: st.dictionaries(names, inner, min_size=1, max_size=3).map(lambda named: ([], named))),
+]
+
+
+def containers(inner):
+    """A node that holds others."""
+    some = st.one_of(*(make(inner) for make in named_or_not))
+    return st.one_of(
+        some.map(lambda both: Seq(*both[0], **both[1])),
+        st.builds(lambda both, p: Concat(*both[0], **both[1], drop_path=p), some, probabilities),
+        st.builds(lambda both, p: Sum(*both[0], **both[1], drop_path=p), some, probabilities),
+        some.map(lambda both: Product(*both[0], **both[1])),
+        st.builds(lambda both, share: Split(*both[0], **both[1], share=share), some, st.none() | st.floats(0.01, 0.99)),
+        st.builds(
+            Residual, inner, any_number, st.none() | st.just("auto") | inner, acts, st.none() | any_number,
+            probabilities,
+        ),
+    )  # fmt: skip
+
+
+any_tree = st.recursive(any_leaf, containers, max_leaves=8)
 
 
 def gradient_field(module: nn.Module, shape: tuple[int, int, int], place: tuple[int, int]) -> list[tuple[int, int]]:

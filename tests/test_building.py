@@ -1,5 +1,6 @@
 import copy
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,6 +36,36 @@ def test_auxiliary_heads_work_at_any_size(name, size):
     model = create_model(name, 5, input_size=size, aux=True).eval().to("meta")
     logits, aux = model.forward_with_aux(torch.empty(2, 3, size, size, device="meta"))
     assert {tuple(v.shape) for v in (logits, *aux.values())} == {(2, 5)}
+
+
+def test_the_auxiliary_head_of_a_users_own_network_keeps_the_grid_of_its_own_size():
+    aux = get_spec("googlenet.paper").aux[0]
+    mine = replace(get_spec("googlenet.paper"), name="mine", aux=(aux,))
+    model = create_model(mine, 5, input_size=64, stem="imagenet", aux=True)
+    assert dict(model.spec.aux[0].head.children)["pool"] == Pool("avg", to=4)
+    _, logits = model.eval().to("meta").forward_with_aux(torch.empty(1, 3, 64, 64, device="meta"))
+    assert logits["aux1"].shape == (1, 5)
+    larger = mine.resized(320)  # its own size is what its head was made for
+    assert dict(configured(larger, input_size=64, stem="imagenet", aux=True).aux[0].head.children)["pool"].to == 6
+    with pytest.raises(SizeError, match="mine at 64x64: aux1.pool"):
+        configured(mine.resized(64), input_size=48, stem="imagenet", aux=True)
+
+
+@pytest.mark.parametrize("size", [0, -3, 10**9, 1.5, True, "x", (0, 32), (32,), (32, float("nan"))])
+@pytest.mark.parametrize("stem", ["auto", "small"])
+def test_a_senseless_input_size_is_refused_in_a_sentence(size, stem):
+    with pytest.raises(SpecError, match="height|width|size"):
+        configured("inception_v3", input_size=size, stem=stem)
+    with pytest.raises(SpecError, match="height|width|size"):
+        get_spec("inception_v3").resized(size)
+
+
+@pytest.mark.parametrize(
+    ("classes", "channels"), [("x", 3), (2**30, 3), (1.5, 3), (10, 0), (10, -1), (10, "x"), (10, 2.0)]
+)
+def test_senseless_classes_and_channels_are_refused_in_a_sentence(classes, channels):
+    with pytest.raises(SpecError, match="classes=|channels="):
+        configured("inception_v3", classes, channels)
 
 
 @pytest.mark.parametrize("name", list_models())

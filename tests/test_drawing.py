@@ -1,8 +1,9 @@
+import dataclasses
 from xml.etree import ElementTree
 
 import pytest
 
-from inceptionlab import SpecError, get_spec, list_models
+from inceptionlab import SpecError, get_spec, list_models, measure
 from inceptionlab.analysis.drawing import draw, draw_node
 from inceptionlab.rules import attend, residual
 from inceptionlab.spec import Concat, Conv
@@ -49,3 +50,23 @@ def test_names_are_escaped():
     svg = draw_node(Conv(4), (3, 8, 8), title='<script>&"')
     assert "<script>" not in svg
     ElementTree.fromstring(svg)
+
+
+def test_networks_show_themselves_in_a_notebook():
+    spec = dataclasses.replace(get_spec("inception_v3"), name="<script>")
+    for html in (spec._repr_html_(), measure(spec)._repr_html_()):
+        assert "<script>" not in html
+        assert html.count("<tr>") == 23
+        table = html[: html.index("</table>")] + "</table>"
+        assert len(list(ElementTree.fromstring(table).iter("td"))) == 22 * 6
+    assert "needs pictures of at least" in spec.resized(20)._repr_html_()
+
+
+def test_a_measured_network_prints_as_a_table_that_fits_a_screen():
+    lines = repr(measure(get_spec("inception_v3"))).splitlines()
+    assert lines[0].startswith("inception_v3.torchvision at 3x299x299: 23,834,568 parameters")
+    assert lines[2].split()[0] == "conv1a"
+    assert max(map(len, lines[1:])) <= 110
+    assert repr(measure(get_spec("googlenet")).children[0]) == (
+        "<conv1: 7×7/2 conv 64; 3x224x224 to 64x112x112, 9,536 parameters, 118,013,952 MACs>"
+    )

@@ -4,11 +4,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from inceptionlab import FeatureNetwork, SpecError, build, create_features, create_model, get_spec, list_models, measure
+from inceptionlab import (
+    FeatureNetwork,
+    Network,
+    SpecError,
+    build,
+    create_features,
+    create_model,
+    get_spec,
+    list_models,
+    measure,
+)
 from inceptionlab.nn.layers.branches import Concat, Sum
 from inceptionlab.nn.layers.residual import DropPath
 from inceptionlab.rules import parse_rule
-from inceptionlab.spec import Branches, Conv, Residual
+from inceptionlab.spec import Block, Branches, Conv, Product, Residual, Seq
 from inceptionlab.spec.tree import walk
 from inceptionlab.zoo.configure import configured
 
@@ -68,7 +78,7 @@ def test_sums_and_residuals_drop_paths_too():
     residual = build(get_spec("small_resnet | drop_path(0.3)"))
     assert max(m.p for m in residual.modules() if isinstance(m, DropPath)) == 0.3
     with pytest.raises(SpecError, match="branches are dropped from a concatenation or a sum"):
-        Branches("product", (("a", Conv(4)),), drop_path=0.3)
+        Product(a=Conv(4), drop_path=0.3)
 
 
 def test_dropout_stands_before_the_classifier():
@@ -87,10 +97,11 @@ def test_the_auxiliary_head_of_inception_v2_hangs_where_a_tutorial_puts_it():
         get_spec("googlenet | aux_after(inception4b)")
 
 
+GHOSTS = ["googlenet.bn | ghost", "inception_v3 | ghost(3)"]
 DENSE = [n for n in MEMBERS if n not in ("inception_net", "dilated_cnn", "bn_inception.caffe") and "small" not in n]
 
 
-@pytest.mark.parametrize("name", DENSE)
+@pytest.mark.parametrize("name", [*DENSE, *GHOSTS])
 def test_a_finer_grid_holds_the_values_of_the_coarse_one(name):
     """With `output_stride(8)` every fourth value at the middle of the last map is what the network gave before."""
     torch.manual_seed(0)
@@ -113,8 +124,9 @@ def test_a_finer_grid_holds_the_values_of_the_coarse_one(name):
 def test_output_stride_errors():
     with pytest.raises(SpecError, match="changes nothing"):
         create_features("small_v1", output_stride=8)
-    with pytest.raises(SpecError, match="Ghost cannot be dilated"):
-        create_features("googlenet.bn | ghost", output_stride=8)
+    own = Network("own", Seq(), Seq(a=Conv(4, 3, 32), b=Block(Conv, 4, 3)), Seq())
+    with pytest.raises(SpecError, match="Block cannot be dilated"):
+        create_features(own, output_stride=8)
     with pytest.raises(SpecError, match="at least 1"):
         parse_rule("output_stride(0)")
 

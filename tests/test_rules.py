@@ -1,10 +1,19 @@
+import re
+from functools import reduce
+from operator import or_
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inceptionlab import SpecError, get_spec, measure, parse_rule
 from inceptionlab import rules as R
 from inceptionlab.analysis.geometry import measure_node
+from inceptionlab.rules.written import RULES
 from inceptionlab.spec import (
+    ACTS,
     Attention,
+    Branches,
     Concat,
     Conv,
     Depthwise,
@@ -14,9 +23,9 @@ from inceptionlab.spec import (
     Product,
     Residual,
     Seq,
-    Sum,
 )  # fmt: skip
 from inceptionlab.spec.tree import walk
+from tests.random_specs import any_tree, names
 
 BLOCK = Concat(one=Conv(8), five=Seq(Conv(4), Conv(8, 5)), pool=Seq(Pool("max"), Conv(4)))
 V1 = get_spec("small_v1")
@@ -89,7 +98,7 @@ def test_attention_on_residuals():
 @pytest.mark.parametrize("how", ["sum", "product"])
 def test_fusing_another_way_keeps_the_width(how):
     changed = R.fuse(how)(BLOCK)
-    assert isinstance(changed, type(Sum(Conv(1))))
+    assert isinstance(changed, Branches)
     assert changed.how == how
     network = R.fuse(how)(V1)
     assert measure(network).children[-3].output == measure(V1).children[-3].output
@@ -115,6 +124,15 @@ def test_ghost_and_separable_and_norm_and_activation():
     assert {conv.act for conv in nodes(R.activation("silu")(V1), Conv)} == {"silu"}
     for rule in (R.ghost(), R.separable(), R.norm(None), R.norm("layer"), R.activation("gelu"), R.widen(0.5)):
         measure(rule(V1))
+
+
+def test_ghosts_are_dilated_where_convolutions_are():
+    both = R.dilate(2)(R.ghost()(BLOCK)), R.ghost()(R.dilate(2)(BLOCK))
+    for block in both:
+        five = dict(block.children)["five"].children[1][1]
+        assert (five.dilation, five.cheap_dilation) == (2, 2)
+        assert measure_node(block, (3, 9, 9)).output == measure_node(BLOCK, (3, 9, 9)).output
+        assert measure_node(block, (3, 9, 9)).params == measure_node(R.ghost()(BLOCK), (3, 9, 9)).params
 
 
 def test_a_linear_convolution_stays_without_norm():
@@ -174,6 +192,148 @@ def test_the_text_of_a_rule_gives_the_rule_back(rule):
     if rule.name.startswith("drop_path"):
         base = get_spec("small_resnet")
     assert again(base) == rule(base)
+
+
+NUMBERS = st.floats(-1e6, 1e6) | st.integers(-3, 3)
+RATES = st.floats(0, 0.99)
+TEXTS = names | st.sampled_from(
+    ["pool", "mixed5b.pool", "*.pool", "**.five", "inception3a.pool", "a | b", "x\n", "\ud800"]
+)
+ARGUMENTS = {
+    "without_branch": [TEXTS],
+    "residual": [NUMBERS],
+    "rescale": [NUMBERS],
+    "unreduced": [],
+    "attend": [st.sampled_from(["cbam", "se", "eca"]), st.sampled_from(R.PLACES)],
+    "fuse": [st.sampled_from(["concat", "sum", "product"])],
+    "drop_path": [RATES],
+    "factorize": [st.sampled_from([5, 7, 9])],
+    "asymmetric": [st.integers(1, 9)],
+    "dilate": [st.integers(1, 4)],
+    "ghost": [st.integers(2, 4)],
+    "separable": [],
+    "norm": [st.sampled_from([None, "batch", "group", "layer"]), st.floats(1e-12, 1)],
+    "activation": [st.sampled_from(ACTS)],
+    "widen": [st.floats(0.01, 4)],
+    "dropout": [RATES],
+    "aux_after": [TEXTS],
+    "output_stride": [st.integers(1, 32)],
+    "small_stem": [st.integers(1, 299)],
+    "replace": [TEXTS, any_tree],
+}
+OPTIONAL = {"residual", "attend", "factorize", "asymmetric", "dilate", "ghost", "small_stem"}
+
+
+@st.composite
+def rules(draw, name):
+    arguments = [draw(argument) for argument in ARGUMENTS[name]]
+    if name in OPTIONAL and draw(st.booleans()):
+        arguments = []
+    elif name in ("attend", "norm") and draw(st.booleans()):
+        arguments = arguments[:1]
+    return RULES[name](*arguments)
+
+
+def outcome(rule, network):
+    try:
+        return rule(network)
+    except SpecError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_text_of_every_rule_is_read_back_as_the_same_rule(name):
+    @settings(max_examples=40)
+    @given(rules(name), st.sampled_from(["small_v1", "small_resnet", "inception_v2", "googlenet.paper"]))
+    def check(rule, network):
+        again = parse_rule(str(rule))
+        assert again == rule
+        assert str(again) == str(rule)
+        assert outcome(again, get_spec(network)) == outcome(rule, get_spec(network))
+
+    check()
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from([*RULES]).flatmap(rules), min_size=1, max_size=4))
+def test_chains_are_read_back_as_the_same_chain(parts):
+    chain = reduce(or_, parts)
+    assert parse_rule(str(chain)) == chain
+    assert reduce(lambda whole, part: part | whole, reversed(parts)) == chain
+    assert outcome(parse_rule(str(chain)), V1) == outcome(chain, V1)
+
+
+def test_a_network_made_by_rules_is_found_again_by_its_title():
+    for rule in (R.without_branch("inception3a.pool"), R.norm("batch", eps=1e-4), R.widen(1 / 3), R.ghost()):
+        network = rule(V1)
+        assert get_spec(network.title) == network
+
+
+def test_the_same_rule_is_written_in_one_way():
+    assert str(R.norm("batch", eps=1e-3)) == "norm(batch, eps=0.001)"
+    assert str(R.norm("batch", eps=1e-5)) == "norm(batch)"
+    assert R.residual() == R.residual(1) == R.residual(scale=1.0)
+    assert str(R.residual(1 / 3)) == "residual(0.3333333333333333)"
+    assert str(R.without_branch("mixed5b.pool")) == "without_branch('mixed5b.pool')"
+    assert str(R.replace("conv1", Conv(64, 3))) == "replace(conv1, Conv(64, kernel=3))"
+    assert hash(R.residual(0.1)) == hash(parse_rule("residual( scale = .1 )"))
+
+
+def test_a_rule_for_networks_refuses_a_node():
+    for rule in (R.small_stem(), R.dropout(0.1), R.aux_after("a"), R.output_stride(8), R.attend("se", "stage")):
+        with pytest.raises(SpecError, match="changes a whole network; it was given Conv"):
+            rule(Conv(4))
+    with pytest.raises(SpecError, match="changes networks and nodes; it was given 'small_v1'"):
+        R.residual()("small_v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("residual('x')", "residual(scale='x'): give a number"),
+        ("residual(nan)", "give a number"),
+        ("residual(1e999)", "scale=inf"),
+        ("residual(True)", "scale=True"),
+        ("residual(1 + 2j)", "give a number"),
+        ("residual(" + "9" * 4000 + ")", "give a number"),
+        ("widen(1e308)", "widen(factor=1e+308): give a number above 0"),
+        ("widen(1e12)", "of at most 65536"),
+        ("widen(0)", "above 0"),
+        ("attend(5)", "attend(kind=5): known are cbam, se, eca"),
+        ("attend(se, where=fusoin)", "did you mean 'fusion'"),
+        ("norm(batch, eps=-1)", "above 0"),
+        ("factorize(99999999999999)", "whole number"),
+        ("small_stem(0)", "at least 1"),
+        ("small_stem(10000000)", "at most"),
+        ("ghost(1)", "at least 2"),
+        ("dropout(1)", "below 1"),
+        ("without_branch(3)", "give text"),
+        ("replace('**', Conv)", "give a node"),
+        ("replace(a, Conv(4, act=rely))", "did you mean 'relu'"),
+        ("replace(a, Seq(**{1: Conv(4)}))", "must be written as text"),
+        ("residual(scale=1, scale=2)", "'scale' twice"),
+        ("residual(**x)", "may follow"),
+        ("residual(*[1])", "is not a number"),
+        ("residual(1, 2)", "too many"),
+        ("residual(\0)", "not a rule"),
+        ("", "not a rule"),
+        (" | ".join(["ghost"] * 101), "a chain of 101 rules is too long"),
+        (" | ".join(["ghost"] * 3000), "not a rule"),
+        ("(" * 5000, "not a rule"),
+        ("-" * 5000 + "1", "not a rule"),
+        ("residual(" + "-" * 3000 + "1)", "not a rule"),
+        ("replace(a, " + "Seq(" * 90 + ")" * 90 + ")", "nested too deeply"),
+        ("replace(a, " + "Seq(" * 5000 + ")" * 5000 + ")", "not a rule"),
+        ("a" * 200_000, "of 200,000 characters is too long"),
+        (" | ".join(["attend(se)"] * 99), "more than 64 levels"),
+        (" | ".join(["replace('**', Seq(a=Conv(1), b=Conv(1), c=Conv(1)))", "unreduced"] * 20), "changes nothing"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
+)
+def test_senseless_rules_give_a_sentence_and_take_no_time_or_memory(text, words):
+    with pytest.raises(SpecError, match=re.escape(words)) as caught:
+        parse_rule(text)(V1)
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize(

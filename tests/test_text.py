@@ -1,16 +1,17 @@
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 
-from inceptionlab import SpecError, get_spec, list_models
+from inceptionlab import Input, Network, SpecError, get_spec, list_models
 from inceptionlab.analysis.difference import diff
 from inceptionlab.analysis.tables import as_records, rows
 from inceptionlab.analysis.words import describe
-from inceptionlab.rules import attend, residual, without_branch
-from inceptionlab.spec import Block, Concat, Conv, Seq
+from inceptionlab.rules import attend, parse_rule, replace, residual, without_branch
+from inceptionlab.spec import Block, Concat, Conv, Linear, Norm, Pool, Seq, Split, Sum
 from inceptionlab.spec.codec import digest, dumps, from_json, loads, to_json
-from tests.random_specs import specs
+from tests.random_specs import any_tree, specs
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -25,6 +26,16 @@ def test_members_come_back_from_json(name):
 def test_random_specs_come_back_from_json(spec):
     assert loads(dumps(spec)) == spec
     assert hash(loads(dumps(spec))) == hash(spec)
+
+
+@settings(max_examples=200)
+@given(any_tree)
+def test_any_tree_comes_back_from_json_and_from_its_text(tree):
+    again = loads(dumps(tree))
+    assert again == tree
+    assert (digest(again), repr(again)) == (digest(tree), repr(tree))
+    rule = replace("a.**", tree)
+    assert parse_rule(str(rule)) == rule
 
 
 def test_no_two_members_share_a_digest():
@@ -44,18 +55,47 @@ def test_a_block_is_read_only_with_its_factory_handed_over():
         loads(text)
 
 
+def written(**fields):
+    return json.dumps({"version": 1, **fields})
+
+
+CONV = to_json(Conv(8))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "not JSON"),
         ("[" * 100_000, "not JSON|nested too deeply"),
-        ('{"node": "Convv"}', "did you mean 'Conv'"),
-        ('{"node": "Conv", "out": 8, "colour": 1}', "unexpected keyword"),
-        ('{"node": "Conv", "out": "x"}', "out='x'"),
-        ('{"node": "Seq"}', "children"),
-        ('{"node": "Seq", "children": [["a", 3]]}', "not a node"),
-        ('{"node": ["Seq"]}', "not a tree"),
-        ('{"node": "Concat", "children": []}', "no branch"),
+        (" " * 40_000_000, "32,000,000"),
+        (written(node="Convv"), "did you mean 'Conv'"),
+        (written(node="Conv", out=8, colour=1), "unexpected keyword"),
+        (written(**{**CONV, "out": "x"}), "out='x'"),
+        (written(**{**CONV, "out": 10**300}), "of at most 65536"),
+        (written(**{**CONV, "out": True}), "out=True"),
+        (written(**{**CONV, "kernel": [3, 0]}), "kernel="),
+        (written(**{**CONV, "kernel": [[[3]]]}), "kernel="),
+        (
+            written(**{**CONV, "norm": {"node": "Norm"}}),
+            "gives Norm no kind, no eps, no momentum, no affine",
+        ),
+        (written(**{**CONV, "norm": CONV}), "unexpected keyword 'version'"),
+        (written(**{**CONV, "act": float("nan")}), "act=nan"),
+        (written(node="Dropout", p=float("nan")), "give a finite number"),
+        (written(node="Seq"), "children"),
+        (written(node="Seq", children=3), "children"),
+        (written(node="Seq", children=[["a"]]), "children"),
+        (written(node="Seq", children=[[1, {}]]), "children"),
+        (written(node="Seq", children=[["a", 3]]), "not a node"),
+        (written(node="Seq", children=[["a.b", {**CONV}]]), "unexpected keyword 'version'"),
+        (written(node="Seq", children=[["a.b", {"node": "Act", "kind": "relu"}]]), "without dots"),
+        (written(node="Seq", children=[["a", {"node": "Act", "kind": "relu"}]] * 2), "same name"),
+        (written(node=["Seq"]), "not a tree"),
+        (written(node="Concat", children=[], drop_path=0.0), "no branch"),
+        ("[1, 2]", "not a tree"),
+        ('{"node": "Act", "kind": "relu"}', "has no version; this InceptionLab reads version 1"),
+        ('{"version": 2, "node": "Act", "kind": "relu"}', "is of version 2; this InceptionLab reads version 1"),
+        ('{"version": "1", "node": "Act", "kind": "relu"}', "is of version '1'"),
     ],
 )
 def test_json_that_is_no_spec_is_refused(text, words):
@@ -64,10 +104,56 @@ def test_json_that_is_no_spec_is_refused(text, words):
 
 
 def test_a_deep_tree_is_refused_in_a_sentence():
-    data = to_json(Conv(4))
-    for _ in range(5000):
-        data = {"node": "Seq", "children": [["0", data]]}
-    with pytest.raises(SpecError, match="nested too deeply"):
+    for depth in (64, 100, 330, 5000):
+        data = {"node": "Act", "kind": "relu"}
+        for _ in range(depth):
+            data = {"node": "Seq", "children": [["0", data]]}
+        with pytest.raises(SpecError, match="nested too deeply"):
+            from_json({"version": 1, **data})
+
+
+def test_every_field_is_written_so_a_file_means_the_same_when_a_default_changes(monkeypatch):
+    spec = get_spec("inception_v3 | drop_path(0.1)")
+    text, sign = dumps(spec), digest(spec)
+    for kind in (Conv, Pool, Norm, Input):
+        names = kind.__init__.__annotations__
+        assert set(names) - {"return"} == set(kind.__slots__)
+    monkeypatch.setattr(Conv.__init__, "__defaults__", (7, 7, "valid", 7, 7, None, None, True))
+    monkeypatch.setattr(Concat.__init__, "__kwdefaults__", {"drop_path": 0.7})
+    monkeypatch.setattr(Pool.__init__, "__defaults__", (7, 7, "valid", True, True, 7, 7))
+    assert Conv(4).kernel == 7
+    again = loads(text)
+    monkeypatch.undo()
+    assert again == spec
+    assert digest(again) == sign
+
+
+def test_the_digest_follows_from_every_field():
+    changes = [
+        Conv(5), Conv(4, 3), Conv(4, stride=2), Conv(4, pad="tf"), Conv(4, groups=2), Conv(4, dilation=2),
+        Conv(4, norm=None), Conv(4, norm=Norm(eps=1e-3)), Conv(4, act=None), Conv(4, bias=True), Concat(Conv(4)),
+        Concat(Conv(4), drop_path=0.1), Sum(Conv(4)), Split(Conv(4)), Split(Conv(4), share=0.5), Seq(a=Conv(4)),
+    ]  # fmt: skip
+    assert len({digest(spec) for spec in [Conv(4), *changes]}) == len(changes) + 1
+
+
+def test_a_factory_without_a_name_cannot_be_written():
+    with pytest.raises(SpecError, match="has no name to be written by"):
+        dumps(Block(partial(factory, 3)))
+
+
+def test_a_network_with_a_block_is_read_with_its_factory_handed_over():
+    spec = Network("mine", Seq(), Seq(own=Block(factory, out=4)), Seq(fc=Linear()))
+    assert loads(dumps(spec), blocks={"tests.test_text:factory": factory}) == spec
+    with pytest.raises(SpecError, match="blocks={'tests.test_text:factory': the function}"):
+        loads(dumps(spec))
+
+
+@pytest.mark.parametrize("section", ["mean", "stem", "aux", "classes", "crop"])
+def test_a_network_is_read_strictly(section):
+    data = to_json(get_spec("inception_v3"))
+    (data["input"] if section in data["input"] else data)[section] = "x"
+    with pytest.raises(SpecError, match=section):
         from_json(data)
 
 

@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
     from inceptionlab.spec.network import Aux, Input, Network
-    from inceptionlab.studies.design import Study, load_study
+    from inceptionlab.studies.design import Study
+    from inceptionlab.studies.loading import load_study
     from inceptionlab.studies.results import StudyResults
-    from inceptionlab.studies.running import study
+    from inceptionlab.studies.study import study
     from inceptionlab.training.callbacks import Callbacks
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
@@ -92,9 +93,10 @@ _PLACES = {
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
     "spec.network": ("Network", "Input", "Aux"),
-    "studies.design": ("load_study", "Study"),
+    "studies.design": ("Study",),
+    "studies.loading": ("load_study",),
     "studies.results": ("StudyResults",),
-    "studies.running": ("study",),
+    "studies.study": ("study",),
     "training.callbacks": ("Callbacks",),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),

@@ -84,17 +84,40 @@ def refuse_unread(value: object, reasons: Mapping[str, str], error: type[Incepti
 
 def fit(value: object, hint: Any, name: str, error: type[InceptionLabError] = ConfigError) -> Any:
     """A value as a type hint wants it. Raises `error` with a sentence that says what would work."""
-    if any(is_dataclass(part) and isinstance(value, cast(type, part)) for part in _parts(hint)):
-        return value
-    if isinstance(value, str) and Path in _parts(hint):
-        return Path(value)
     try:
-        fitted = msgspec.convert(_plain(value), hint)
-    except (msgspec.ValidationError, RecursionError):
-        raise error(f"{name} = {shown(value)}: {_wanted(hint, value)}") from None
-    if not _finite(fitted):
-        raise error(f"{name} = {shown(value)}: give a finite number")
-    return fitted
+        return as_hinted(value, hint)
+    except Unfit as problem:
+        raise error(f"{name} = {shown(value)}: {problem}") from None
+
+
+class Unfit(ValueError):  # noqa: N818  (its text is read, it is no error to a user)
+    """A value that is not what its type hint wants; its text is what would work."""
+
+
+def as_hinted(value: object, hint: Any) -> Any:
+    """A value as a type hint wants it. Raises `Unfit`.
+
+    The members of a union are tried one by one: msgspec 0.22 crashes where a number with a range and a tuple meet.
+    """
+    for part in _members(hint):
+        if is_dataclass(part):
+            if isinstance(value, cast(type, part)):
+                return value
+            continue
+        if (kind := _item(part)) is not None:
+            if isinstance(value, list | tuple):
+                return tuple(as_hinted(item, kind) for item in cast(tuple[object, ...], value))
+            continue
+        if part is Path and isinstance(value, str):
+            return Path(value)
+        try:
+            fitted = msgspec.convert(_plain(value), part)
+        except (msgspec.ValidationError, RecursionError):
+            continue
+        if not _finite(fitted):
+            raise Unfit("give a finite number")
+        return fitted
+    raise Unfit(_wanted(hint, value))
 
 
 def _plain(value: object) -> object:
@@ -106,7 +129,10 @@ def _plain(value: object) -> object:
 
 def shown(value: object) -> str:
     """A foreign value for a sentence, short and without what a terminal would act on."""
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except (RecursionError, ValueError):  # nested without end; a whole number of thousands of digits
+        text = f"a {type(value).__name__} that is too large to show"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -146,6 +172,20 @@ def _parts(hint: Any) -> tuple[Any, ...]:
     return (hint,)
 
 
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The members of a union with their ranges, or the one type that it is."""
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(part for one in get_args(hint) for part in _members(one))
+    return (hint,)
+
+
+def _item(hint: Any) -> Any:
+    """The dataclass of which a `tuple[..., ...]` holds any number; None for other hints."""
+    arguments = get_args(hint)
+    many = get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis
+    return arguments[0] if many and is_dataclass(arguments[0]) else None
+
+
 def _finite(value: object) -> bool:
     if isinstance(value, float):
         return isfinite(value)
@@ -159,11 +199,15 @@ def _wanted(hint: Any, value: object) -> str:
     if get_origin(hint) is Literal:
         return nearest(str(value), map(str, get_args(hint)))
     if get_origin(hint) in (Union, UnionType):
-        words = [_wanted(part, value) for part in get_args(hint) if part is not type(None)]
-        return " or ".join(dict.fromkeys(words))
+        parts = [part for part in _members(hint) if part is not type(None)]
+        literals = [part for part in parts if get_origin(part) is Literal]
+        near = literals if isinstance(value, str) else [part for part in parts if part not in literals]
+        return " or ".join(dict.fromkeys(_wanted(part, value) for part in near or parts))
     if hint in _NAMES:
         return f"give {_NAMES[hint]}"
-    return "give a list" if get_origin(hint) in (tuple, list) else "give a table"
+    if get_origin(hint) in (tuple, list):
+        return f"give a list, each {_wanted(get_args(hint)[0], value).removeprefix('give ')}"
+    return "give a table"
 
 
 def _range(metas: tuple[Any, ...]) -> str:

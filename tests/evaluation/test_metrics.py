@@ -1,3 +1,4 @@
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
@@ -30,6 +31,13 @@ def test_wilson_is_scipys(n, data):
     assert wilson(right, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
+def test_wilson_is_the_papers():
+    """The second row of table I of Newcombe 1998: 15 of 148; and 0 of 20, where the normal interval is empty."""
+    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=1e-4)
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
 def test_scores_by_hand():
     result = score(LOGITS, LABELS)
     assert (result.top1, result.top5, result.n) == (0.5, 1.0, 4)
@@ -51,6 +59,8 @@ def test_confusion_is_sklearns():
     logits, labels = torch.randn(200, 7, generator=generator), torch.randint(0, 7, (200,), generator=generator)
     expected = confusion_matrix(labels, logits.argmax(1), labels=range(7))
     assert np.array_equal(confusion(logits, labels), expected)
+    places = torch.bincount(7 * labels + logits.argmax(1), minlength=49).reshape(7, 7)
+    assert np.array_equal(confusion(logits, labels), places.numpy())
     rows = per_class(logits, labels, tuple("abcdefg"))
     assert [row.n for row in rows] == torch.bincount(labels).tolist()
     assert rows[2].recall == pytest.approx(expected[2, 2] / expected[2].sum())
@@ -72,3 +82,41 @@ def test_charts_are_svg():
     for picture in pictures:
         assert ElementTree.fromstring(picture).tag.endswith("svg")
     assert charts.curves([record]) == charts.curves([record])
+
+
+HOSTILE = ("$x", "$a^$", "图片", r"\frac", "a class whose name is far longer than a chart has room for", "<b>&")
+
+
+def test_class_names_stand_in_charts_as_they_are():
+    """No mathematics, no warning for letters that no font here has, nothing cut off at the edge."""
+    svg = charts.confusion_matrix(np.eye(6, dtype=int), HOSTILE)
+    words = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("}text")]
+    for name in HOSTILE:
+        assert words.count(charts.short(name)) == 2  # a row and a column
+
+
+def test_epochs_are_whole_numbers():
+    record = {"epoch": 1, "train_loss": 2.0, "val_loss": 1.0, "val_top1": 0.5, "lr": 0.1}
+    for count in (1, 2, 3, 40):
+        svg = charts.curves([{**record, "epoch": i + 1} for i in range(count)])
+        words = [element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("}text")]
+        ticks = words[: words.index("epoch")]
+        assert ticks
+        assert all(tick.isdigit() for tick in ticks)
+
+
+def test_a_score_is_a_table_in_jupyter():
+    assert "<td>50.00%</td>" in score(LOGITS, LABELS)._repr_html_()
+
+
+def test_without_kornia_it_is_said(monkeypatch):
+    from inceptionlab import MissingExtra
+    from inceptionlab.data.registry import load_data
+    from inceptionlab.evaluation.corruptions import corrupted
+
+    for part in ("filters", "enhance"):
+        monkeypatch.setitem(sys.modules, f"kornia.{part}", None)
+    images = load_data("digits").test.limited(8)
+    assert len(corrupted(images, "noise", 1)) == 8
+    with pytest.raises(MissingExtra, match=r"kornia is not installed: pip install 'inceptionlab\[augment\]'"):
+        corrupted(images, "blur", 1)

@@ -59,6 +59,15 @@ def test_ghost_keeps_the_first_maps():
     assert module(x).shape[1] == 5
 
 
+def test_a_dilated_ghost_is_a_dilated_convolution_and_dilated_cheap_filters():
+    module = build_node(Ghost(8, 3, 2, norm=None, act=None, dilation=2, cheap_dilation=(1, 3)), 3)
+    x = torch.randn(2, 3, 11, 11)
+    first, cheap = module.primary.conv, module.cheap.conv
+    maps = F.conv2d(x, first.weight, first.bias, 2, padding=2, dilation=2)
+    more = F.conv2d(maps, cheap.weight, cheap.bias, 1, padding=(1, 3), dilation=(1, 3), groups=4)
+    torch.testing.assert_close(module(x), torch.cat([maps, more], 1))
+
+
 @pytest.mark.parametrize("kind", ["se", "eca", "cbam"])
 def test_attention_is_a_gate_between_0_and_1(kind):
     module = build_node(Attention(kind, reduction=4), 16)

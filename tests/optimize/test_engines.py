@@ -251,6 +251,19 @@ def test_an_export_without_a_name_stands_beside_the_run(run, capsys):
     assert (loaded.precision, loaded.about.classes) == ("int8", load_run(run).classes)
 
 
+def test_a_run_a_network_and_a_spec_are_exported_from_python(run, tmp_path):
+    import inceptionlab as il
+
+    network = create_model("small_fast").train()
+    for number, source in enumerate((run, load_run(run), network, network.spec)):
+        done = il.export(source, "torch", tmp_path / str(number))
+        assert done.file == tmp_path / f"{number}.pt2"
+        assert done.difference <= 1e-5
+    with pytest.raises(ConfigError, match="8-bit networks are written as ONNX"):
+        il.export(run, "torch", int8=True)
+    assert il.load_engine(tmp_path / "0.pt2").about.classes == load_run(run).classes
+
+
 def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
     trained = load_run(run)
     pictures = torch.randn(32, *trained.network.spec.input.shape)  # noise, which it guesses with little confidence

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from inceptionlab import SpecError, get_spec, measure
-from inceptionlab.studies.design import aliases, load_study
+from inceptionlab import ConfigError, SpecError, get_spec, measure
+from inceptionlab.studies.design import aliases
 from inceptionlab.studies.fractions import fractional
+from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.widths import cost_of, of_equal_cost
 
 
@@ -101,13 +102,14 @@ def test_the_shipped_studies_are_studies():
     ],
 )
 def test_a_claim_is_judged_by_what_it_expects(tmp_path, verdicts, claim):
-    from inceptionlab.studies.results import Results
+    from inceptionlab.studies.results import StudyResults
     from inceptionlab.studies.statistics import Comparison
 
-    text = STUDY.replace("[factors", '[expects]\n"a: x" = "better"\n"b: y" = "worse"\n[factors', 1)
+    levels = '[factors.a]\n- = ""\nx = "separable"\n[factors.b]\n- = ""\ny = "residual(1.0)"\n'
+    text = STUDY.partition("[factors")[0] + '[expects]\n"a: x" = "better"\n"b: y" = "worse"\n' + levels
     (tmp_path / "s.toml").write_text(text)
     rows = [Comparison(n[0], "-", n[3], "top1", 5, 0, 0, 0, 1, 1, 1, 0, v) for n, v in verdicts.items()]
-    assert Results(load_study(tmp_path / "s.toml"), [], [], rows).claim == claim
+    assert StudyResults(load_study(tmp_path / "s.toml"), [], [], rows).verdict == claim
     (tmp_path / "s.toml").write_text(text.replace('"better"', '"good"'))
-    with pytest.raises(SpecError, match="expects"):
+    with pytest.raises(ConfigError, match="expects"):
         load_study(tmp_path / "s.toml")

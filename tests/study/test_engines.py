@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from inceptionlab import RunError, storage
+from inceptionlab import MissingExtra, storage
 from inceptionlab.cli import main
-from inceptionlab.studies.design import load_study
+from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.running import runs_of
 
 STUDY = """
@@ -37,7 +37,7 @@ def file(tmp_path):
 
 def outcome(file, out):
     """What each run came to: its accuracy, or the beginning of the reason why it failed."""
-    return [run.record["top1"] if run.record else run.error[:8] for run in runs_of(load_study(file), out)]
+    return [run.score.top1 if run.score else run.error[:8] for run in runs_of(load_study(file), out)]
 
 
 def test_workers_compute_what_one_process_does(file, tmp_path, capsys):
@@ -72,7 +72,7 @@ def test_workers_end_with_their_parent(tmp_path, number):
     time.sleep(1.0)
     assert states == {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}  # nobody writes
     main(["study", "run", str(file), "--out", str(out), "--device", "cpu", "--workers", "2"])
-    assert None not in [run.record for run in runs_of(load_study(file), out.resolve()) if not run.error]
+    assert None not in [run.score for run in runs_of(load_study(file), out.resolve()) if not run.error]
 
 
 def test_what_workers_cannot_be(file, tmp_path, capsys):
@@ -87,7 +87,7 @@ def test_without_ray_it_is_said(monkeypatch):
     from inceptionlab.studies.engines import on_ray
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(RunError, match=r"pip install 'inceptionlab\[ray\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[ray\]'"):
         on_ray(Machine("cpu"), "local", 0, lambda: False)
 
 
@@ -109,9 +109,9 @@ import sys
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
-from inceptionlab.studies.design import load_study
+from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.engines import on_ray
-from inceptionlab.studies.running import run_study
+from inceptionlab.studies.study import study as run_study
 from inceptionlab.runs.options import Machine
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 1, "include_dashboard": False})

@@ -1,18 +1,22 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from inceptionlab import RunError, SpecError, build, get_spec
+from inceptionlab import ConfigError, RunError, build, get_spec
 from inceptionlab.cli import main
 from inceptionlab.nn.initialise import initialise
 from inceptionlab.runs.options import Machine
-from inceptionlab.studies.design import load_study
+from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.results import gather
-from inceptionlab.studies.running import in_turn, run_study, runs_of
+from inceptionlab.studies.running import in_turn, runs_of
+from inceptionlab.studies.study import study as run_study
 from inceptionlab.training.callbacks import Callbacks
 
 HERE = in_turn(Machine("cpu"), Callbacks(say=lambda _: None))
@@ -92,9 +96,9 @@ def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
         STUDY.replace("some = { settings = { label_smoothing = 0.1 } }", "some = { settings = { lr = 1e30 } }")
     )
     study = load_study(file)
-    runs = run_study(study, tmp_path / "out", HERE, say=lambda _: None)
-    assert [bool(run.record) for run in runs] == [True, False, True, False] * 2
-    assert all("not a finite number" in run.error for run in runs if not run.record)
+    runs = run_study(study, tmp_path / "out", HERE, say=lambda _: None).runs
+    assert [bool(run.score) for run in runs] == [True, False, True, False] * 2
+    assert all("not a finite number" in run.error for run in runs if not run.score)
     found = gather(study, tmp_path / "out")
     assert [c.factor for c in found.comparisons] == ["residual"]  # on the cells of the level that did not fail
     assert found.comparisons[0].n == 2
@@ -103,8 +107,9 @@ def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from inceptionlab.studies.design import load_study
-from inceptionlab.studies.running import in_turn, run_study
+from inceptionlab.studies.loading import load_study
+from inceptionlab.studies.running import in_turn
+from inceptionlab.studies.study import study as run_study
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.runs.options import Machine
 say = lambda text: print(text, flush=True)
@@ -120,12 +125,12 @@ def test_a_killed_study_goes_on(file, tmp_path):
                 process.send_signal(signal.SIGKILL)
                 break
     study = load_study(file)
-    assert sum(run.record is not None for run in runs_of(study, tmp_path / "out")) >= 3
+    assert sum(run.score is not None for run in runs_of(study, tmp_path / "out")) >= 3
     said = []
-    runs = run_study(study, tmp_path / "out", HERE, say=said.append)
+    runs = run_study(study, tmp_path / "out", HERE, say=said.append).runs
     assert said[0].startswith("tiny: 8 runs, ")
     assert "0 done before" not in said[0]
-    assert all(run.record for run in runs)
+    assert all(run.score for run in runs)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +150,16 @@ def test_a_killed_study_goes_on(file, tmp_path):
 )
 def test_what_is_wrong_in_a_study_is_said(file, change, words):
     file.write_text(STUDY.replace(*change, 1))
-    with pytest.raises(SpecError, match=words.replace("(", r"\(")):
+    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
         load_study(file)
 
 
 def test_a_set_of_the_hub_needs_its_number_of_classes(file):
     text = STUDY.replace('"digits"', '"stream:some/insects"')
     file.write_text(text)
-    with pytest.raises(SpecError, match=r"'stream:some/insects' is not read before training; say classes = its number"):
+    with pytest.raises(
+        ConfigError, match=r"'stream:some/insects' is not read before training; say classes = its number"
+    ):
         load_study(file)
     file.write_text("classes = 7\n" + text)
     assert load_study(file).classes == 7
@@ -179,7 +186,7 @@ def test_two_single_runs_are_compared_by_their_pictures(file, tmp_path):
     run_study(study, tmp_path / "out", HERE, say=lambda _: None)
     (found,) = gather(study, tmp_path / "out").comparisons
     assert (found.unit, found.n) == ("pictures", 60)
-    tests = [run.record["top1"] for run in runs_of(study, tmp_path / "out")]
+    tests = [run.score.top1 for run in runs_of(study, tmp_path / "out")]
     assert found.difference == pytest.approx(tests[1] - tests[0])
     assert found.low < found.difference < found.high
 
@@ -188,9 +195,9 @@ def test_a_cell_shows_its_costs_and_its_curve(file, tmp_path):
     study = load_study(file)
     run_study(study, tmp_path / "out", HERE, say=lambda _: None)
     for row in gather(study, tmp_path / "out").cells:
-        assert row["step_ms"] > 0
-        assert row["memory"] > 4 * row["params"] / 100
-        assert len(row["curve"]) == 2
+        assert row.step_ms > 0
+        assert row.memory > 4 * row.params / 100
+        assert len(row.curve) == 2
 
 
 def test_what_training_keeps_is_counted():
@@ -202,3 +209,45 @@ def test_what_training_keeps_is_counted():
                    Seq(pool=Pool("avg", to=1), fc=Linear()), Input(3, 8, 8), classes=2)  # fmt: skip
     # the picture, which the convolution reads, and the averages, which the classifier reads; a mean needs no value
     assert kept_bytes(spec) == 4 * (3 * 8 * 8 + 4)
+
+
+def test_a_report_needs_no_data(tmp_path, capsys):
+    """The set lay in a folder that only the run was told of, and is gone when its report is written again."""
+    rng = np.random.default_rng(0)
+    for label, low in (("ant", 0), ("bee", 120)):
+        for split in ("train", "test"):
+            (tmp_path / "sets" / "insects" / split / label).mkdir(parents=True)
+            for i in range(12):
+                pixels = rng.integers(low, low + 120, (16, 16, 3), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "sets" / "insects" / split / label / f"{i}.png")
+    (tmp_path / "s.toml").write_text(
+        'model = "small_fast | widen(0.25)"\ndata = "insects"\ninput_size = 32\nseeds = [0]\n'
+        '[settings]\nepochs = 1\nbatch_size = 8\n[factors.step]\noff = ""\n"<b>$x" = "residual(1.0)"\n'
+    )
+    out = tmp_path / "out"
+    main(["study", "run", str(tmp_path / "s.toml"), "--out", str(out), "--device", "cpu", "--data-dir",
+          str(tmp_path / "sets")])  # fmt: skip
+    written = (out / "results.json").read_text()
+    shutil.rmtree(tmp_path / "sets")
+    main(["study", "report", str(out)])
+    assert (out / "results.json").read_text() == written
+    assert json.loads(written)["comparisons"][0]["n"] == 24
+    page = (out / "report.html").read_text()
+    assert "&lt;b&gt;$x" in page
+    assert "<b>$x" not in page
+
+
+def test_a_stopped_study_is_a_result_and_goes_on(file, tmp_path):
+    file.write_text(STUDY.split("[factors.smoothing]")[0])
+    steps = iter(range(1, 1000))
+    stopping = in_turn(Machine("cpu"), Callbacks(say=lambda _: None, stop=lambda: next(steps) == 6))
+    results = run_study(file, tmp_path / "out", stopping, say=lambda _: None)
+    assert not results.complete
+    assert not (tmp_path / "out" / "report.html").exists()
+    assert results.comparisons == []
+    results = run_study(file, tmp_path / "out", HERE, say=lambda _: None)
+    assert results.complete
+    assert len(results.comparisons) == 1
+    table = results._repr_html_()
+    assert "residual: on against off" in table
+    assert table.count("<tr>") == 1 + len(results.cells)

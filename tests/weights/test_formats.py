@@ -11,6 +11,7 @@ import torch
 
 from inceptionlab import DataError, create_model, load_weights
 from inceptionlab.cli import main
+from inceptionlab.errors import MissingExtra
 from inceptionlab.weights.readers import caffe, keras
 from inceptionlab.weights.readers.reading import read_state
 
@@ -271,9 +272,9 @@ def test_without_a_package_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "v3.ckpt").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(DataError, match=r"pip install 'inceptionlab\[weights\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[weights\]'"):
         read_state(tmp_path / "v3.h5")
-    with pytest.raises(DataError, match=r"pip install 'inceptionlab\[tf\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[tf\]'"):
         read_state(tmp_path / "v3.ckpt")
 
 

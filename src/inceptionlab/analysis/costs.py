@@ -10,44 +10,39 @@ from inceptionlab.spec.nodes import (
     Attention,
     Block,
     Conv,
+    Convolution,
     Depthwise,
     Ghost,
     Linear,
     Node,
     Norm,
-    Padding,
     Pool,
+    Sliding,
+    Window,
     pair,
-)
+)  # fmt: skip
 
 Shape: TypeAlias = tuple[int, int, int]
-Window: TypeAlias = Conv | Depthwise | Ghost | Pool
 
 
-def paddings(pad: Padding, kernel: int, stride: int, dilation: int, size: int, axis: int) -> tuple[int, int]:
-    """Pixels added before and after an axis of `size`."""
-    reach = dilation * (kernel - 1)
-    if pad == "same":
+def paddings(window: Window, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """((top, bottom), (left, right)) pixels of padding of a window on a map of `size` (height, width)."""
+    return _padding(window, size, 0), _padding(window, size, 1)
+
+
+def _padding(window: Window, size: tuple[int, int], axis: int) -> tuple[int, int]:
+    """Pixels added before and after an axis."""
+    reach = window.dilation[axis] * (window.kernel[axis] - 1)
+    if window.pad == "same":
         return reach // 2, reach // 2
-    if pad == "valid":
+    if window.pad == "valid":
         return 0, 0
-    if pad == "tf":
-        total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
+    if window.pad == "tf":
+        stride = window.stride[axis]
+        total = max((-(-size[axis] // stride) - 1) * stride + reach + 1 - size[axis], 0)
         return total // 2, total - total // 2
-    return pair(pad)[axis], pair(pad)[axis]
-
-
-def window_paddings(node: Window, shape: Shape) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((top, bottom), (left, right)) pixels of padding of a sliding window on a map of `shape`."""
-    kernel, stride, dilation = pair(node.kernel), pair(node.stride), pair(getattr(node, "dilation", 1))
-    rows = tuple(paddings(node.pad, kernel[i], stride[i], dilation[i], shape[i + 1], i) for i in (0, 1))
-    return rows[0], rows[1]
-
-
-def padding_before(node: Window, shape: Shape) -> tuple[int, int]:
-    """Pixels of padding above and to the left."""
-    (top, _), (left, _) = window_paddings(node, shape)
-    return top, left
+    rim = pair(window.pad)[axis]
+    return rim, rim
 
 
 def slide(size: int, kernel: int, stride: int, pads: tuple[int, int], dilation: int = 1, ceil: bool = False) -> int:
@@ -83,10 +78,13 @@ def output_shape(node: Node, shape: Shape) -> Shape:
             return shape
 
 
-def _windows(node: Window, shape: Shape) -> tuple[int, int]:
-    kernel, stride, dilation = pair(node.kernel), pair(node.stride), pair(getattr(node, "dilation", 1))
-    ceil, pads = isinstance(node, Pool) and node.ceil, window_paddings(node, shape)
-    height, width = (slide(shape[i + 1], kernel[i], stride[i], pads[i], dilation[i], ceil) for i in (0, 1))
+def _windows(node: Sliding, shape: Shape) -> tuple[int, int]:
+    """(height, width) of what a window gives on a map of `shape`."""
+    window, ceil = node.window, isinstance(node, Pool) and node.ceil
+    pads = paddings(window, shape[1:])
+    height, width = (
+        slide(shape[i + 1], window.kernel[i], window.stride[i], pads[i], window.dilation[i], ceil) for i in (0, 1)
+    )
     if min(height, width) < 1:
         raise SizeError(
             f"is a {describe_window(node)} and its input is {shape[1]}x{shape[2]}, so nothing is left of it"
@@ -94,9 +92,9 @@ def _windows(node: Window, shape: Shape) -> tuple[int, int]:
     return height, width
 
 
-def describe_window(node: Window) -> str:
+def describe_window(node: Sliding) -> str:
     """A sliding window in words: "3x3 max pool with stride 2 and no padding"."""
-    kernel, stride = pair(node.kernel), pair(node.stride)
+    kernel, stride = node.window.kernel, node.window.stride
     kind = (
         f"{node.kind} pool"
         if isinstance(node, Pool)
@@ -117,14 +115,14 @@ def params(node: Node, shape: Shape) -> int:
     channels = shape[0]
     match node:
         case Conv(out=int(out), groups=groups):
-            return out * channels // groups * prod(pair(node.kernel)) + _rim(node, out)
+            return out * channels // groups * prod(node.window.kernel) + _rim(node, out)
         case Depthwise(multiplier=multiplier):
             out = channels * multiplier
-            return out * prod(pair(node.kernel)) + _rim(node, out)
+            return out * prod(node.window.kernel) + _rim(node, out)
         case Ghost(ratio=ratio, cheap=cheap):
             first = ghost_width(node)
             more = first * (ratio - 1)
-            kernel = prod(pair(node.kernel))
+            kernel = prod(node.window.kernel)
             return first * channels * kernel + more * cheap**2 + _rim(node, first) + _rim(node, more)
         case Norm(affine=affine):
             return 2 * channels if affine else 0
@@ -144,16 +142,15 @@ def params(node: Node, shape: Shape) -> int:
             return 0
 
 
-def _rim(node: Conv | Depthwise | Ghost, out: int) -> int:
+def _rim(node: Convolution, out: int) -> int:
     """Parameters of the bias and the norm behind a convolution of `out` filters."""
     bias = has_bias(node) * out
-    return bias + (params(node.norm, (out, 1, 1)) if isinstance(node.norm, Norm) else 0)
+    return bias + (0 if node.norm is None else params(node.norm, (out, 1, 1)))
 
 
-def has_bias(node: Conv | Depthwise | Ghost) -> bool:
+def has_bias(node: Convolution) -> bool:
     """Whether the convolution itself has a bias: exactly when there is no norm, unless it is said."""
-    said = getattr(node, "bias", None)
-    return node.norm is None if said is None else said
+    return node.norm is None if isinstance(node, Ghost) or node.bias is None else node.bias
 
 
 def ghost_width(node: Ghost) -> int:
@@ -177,12 +174,12 @@ def macs(node: Node, shape: Shape, output: Shape) -> int:
     channels, out, area = shape[0], output[0], output[1] * output[2]
     match node:
         case Conv(groups=groups):
-            return out * area * channels // groups * prod(pair(node.kernel))
+            return out * area * channels // groups * prod(node.window.kernel)
         case Depthwise():
-            return out * area * prod(pair(node.kernel))
+            return out * area * prod(node.window.kernel)
         case Ghost(ratio=ratio, cheap=cheap):
             first = ghost_width(node)
-            return area * first * (channels * prod(pair(node.kernel)) + (ratio - 1) * cheap**2)
+            return area * first * (channels * prod(node.window.kernel) + (ratio - 1) * cheap**2)
         case Attention(kind=kind, kernel=kernel):
             both = 2 * channels * attention_width(node, channels)
             return {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from inceptionlab.analysis.geometry import measure, text
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import format_shape
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import Node, Residual
-from inceptionlab.spec.tree import children_of, kind_of, walk
+from inceptionlab.spec.tree import children_of, walk
 
 
 def diff(a: Network, b: Network) -> list[str]:
@@ -22,7 +23,9 @@ def diff(a: Network, b: Network) -> list[str]:
     first, second = measure(a), measure(b)
     for name, x, y in (("parameters", first.params, second.params), ("MACs", first.macs, second.macs)):
         lines.append(f"= {name}: {x:,} → {y:,} ({(y - x) / max(x, 1):+.1%})")
-    lines.append(f"= input: {text(a.input.shape)} → {text(b.input.shape)}; classes: {a.classes} → {b.classes}")
+    lines.append(
+        f"= input: {format_shape(a.input.shape)} → {format_shape(b.input.shape)}; classes: {a.classes} → {b.classes}"
+    )
     return lines
 
 
@@ -34,4 +37,4 @@ def _alone(node: Node) -> str:
     """A node without its children."""
     if isinstance(node, Residual):
         return f"Residual(scale={node.scale:g}, act={node.act}, gamma={node.gamma}, drop_path={node.drop_path:g})"
-    return kind_of(node) if children_of(node) else repr(node)
+    return type(node).__name__ if children_of(node) else repr(node)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from inceptionlab.analysis.geometry import Measured, measure, measure_node
+from inceptionlab.analysis.geometry import measure, measure_node
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.words import describe
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network
@@ -68,7 +69,7 @@ def describe_input(network: Network) -> str:
     return "input " + "×".join(str(side) for side in network.input.shape)
 
 
-def _figure(row: Measured, depth: int) -> Figure:
+def _figure(row: MeasuredNode, depth: int) -> Figure:
     if depth <= 1 or not isinstance(row.node, Seq | Branches | Residual):
         return _box(describe(row.node), _shape(row), _class(row.node))
     if isinstance(row.node, Branches):
@@ -111,7 +112,7 @@ def _column(figures: list[Figure]) -> Figure:
     return Figure(width, y, tuple(parts))
 
 
-def _fan(row: Measured, depth: int) -> Figure:
+def _fan(row: MeasuredNode, depth: int) -> Figure:
     figures = [_figure(child, depth - 1) for child in row.children]
     width = max(BOX, sum(f.width for f in figures) + GAP * (len(figures) - 1))
     tall, parts = max(f.height for f in figures), list[str]()
@@ -127,7 +128,7 @@ def _fan(row: Measured, depth: int) -> Figure:
     return Figure(width, 2 * FAN + tall + TALL, tuple(parts))
 
 
-def _bypass(row: Measured, depth: int) -> Figure:
+def _bypass(row: MeasuredNode, depth: int) -> Figure:
     body = _figure(row.children[0], depth)
     node = row.node
     scale = f"+ {node.scale:g} ·" if isinstance(node, Residual) and node.scale != 1 else "+"
@@ -144,7 +145,7 @@ def _bypass(row: Measured, depth: int) -> Figure:
     return Figure(body.width + 2 * GAP, height + TALL, tuple(parts))
 
 
-def _labelled(row: Measured, depth: int) -> Figure:
+def _labelled(row: MeasuredNode, depth: int) -> Figure:
     figure = _figure(row, depth)
     name = f'<text class="name" x="{figure.width / 2 + 6:g}" y="-4">{escape(row.path)}</text>'
     return Figure(figure.width, figure.height, (*figure.parts, name))
@@ -156,7 +157,7 @@ def _with_input(figure: Figure, label: str) -> Figure:
     )
 
 
-def _shape(row: Measured) -> str:
+def _shape(row: MeasuredNode) -> str:
     return "×".join(str(side) for side in row.output)
 
 

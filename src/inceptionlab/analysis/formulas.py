@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from inceptionlab.analysis.costs import Shape, Window, attention_width, ghost_width, has_bias, window_paddings
-from inceptionlab.analysis.geometry import Measured, measure
+from inceptionlab.analysis.costs import Shape, attention_width, ghost_width, has_bias, paddings
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.receptive import EVERYTHING, Axis
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import Attention, Branches, Conv, Depthwise, Ghost, Linear, Norm, Pool, Residual, pair
+from inceptionlab.spec.nodes import (
+    Attention,
+    Concat,
+    Conv,
+    Convolution,
+    Depthwise,
+    Ghost,
+    Linear,
+    Norm,
+    Pool,
+    Residual,
+    Sliding,
+    Split,
+    pair,
+)  # fmt: skip
 
 
 def explain(network: Network, path: str) -> list[str]:
@@ -23,42 +38,42 @@ def explain(network: Network, path: str) -> list[str]:
     return [*_sizes(row), *_channels(row), shape, *_costs(row), *_fields(row)]
 
 
-def slides(row: Measured) -> bool:
-    """Whether the node slides a window over its input."""
-    return isinstance(row.node, Window) and not (isinstance(row.node, Pool) and row.node.to)
-
-
-def _sizes(row: Measured) -> list[str]:
+def sliding(row: MeasuredNode) -> Sliding | None:
+    """The node where it slides a window over its input."""
     node = row.node
-    if not slides(row) or not isinstance(node, Window):
-        return []
-    return [_side(name, i, node, row.input, row.output) for i, name in enumerate("HW")]
+    return node if isinstance(node, Sliding) and not (isinstance(node, Pool) and node.to) else None
 
 
-def _side(name: str, i: int, node: Window, shape: Shape, output: Shape) -> str:
-    kernel, stride, dilation = pair(node.kernel)[i], pair(node.stride)[i], pair(getattr(node, "dilation", 1))[i]
-    before, after = window_paddings(node, shape)[i]
+def _sizes(row: MeasuredNode) -> list[str]:
+    node = sliding(row)
+    return [] if node is None else [_side(name, i, node, row.input, row.output) for i, name in enumerate("HW")]
+
+
+def _side(name: str, i: int, node: Sliding, shape: Shape, output: Shape) -> str:
+    window = node.window
+    kernel, dilation = window.kernel[i], window.dilation[i]
+    before, after = paddings(window, shape[1:])[i]
     rim = f"2·{before}" if before == after else f"{before} + {after}"
     reach = f"{kernel}" if dilation == 1 else f"({dilation}·({kernel} − 1) + 1)"
     how = "ceil" if isinstance(node, Pool) and node.ceil else "floor"
-    return f"{name}_out = {how}(({shape[i + 1]} + {rim} − {reach})/{stride}) + 1 = {output[i + 1]}"
+    return f"{name}_out = {how}(({shape[i + 1]} + {rim} − {reach})/{window.stride[i]}) + 1 = {output[i + 1]}"
 
 
-def _channels(row: Measured) -> list[str]:
+def _channels(row: MeasuredNode) -> list[str]:
     """Where branches meet, the sum of their widths."""
-    if not isinstance(row.node, Branches) or row.node.how not in ("concat", "split"):
+    if not isinstance(row.node, Concat | Split):
         return []
     widths = " + ".join(str(child.output[0]) for child in row.children)
     return [f"channels = {widths} = {row.output[0]}"]
 
 
-def _costs(row: Measured) -> list[str]:
+def _costs(row: MeasuredNode) -> list[str]:
     parameters, macs = _parameters(row), _macs(row)
     lines = [f"parameters = {parameters + ' = ' if parameters else ''}{row.params:,}"]
     return [*lines, f"MACs = {macs + ' = ' if macs else ''}{row.macs:,}"] if row.macs or macs else lines
 
 
-def _parameters(row: Measured) -> str:
+def _parameters(row: MeasuredNode) -> str:
     node, channels, out = row.node, row.input[0], row.output[0]
     match node:
         case Conv(kernel=kernel, groups=groups):
@@ -85,7 +100,7 @@ def _parameters(row: Measured) -> str:
             return f"{parts} + {out} of the layer scale" if scaled else parts
 
 
-def _macs(row: Measured) -> str:
+def _macs(row: MeasuredNode) -> str:
     node, channels = row.node, row.input[0]
     match node:
         case Conv(kernel=kernel, groups=groups):
@@ -110,15 +125,15 @@ def _inner(channels: int, groups: int) -> str:
     return f"{channels}" if groups == 1 else f"{channels}/{groups}"
 
 
-def _bias(node: Conv | Depthwise | Ghost) -> str:
+def _bias(node: Convolution) -> str:
     return " + 1" if has_bias(node) else ""
 
 
-def _norm(node: Conv | Depthwise | Ghost, out: int) -> str:
-    return f" + 2·{out} of the norm" if isinstance(node.norm, Norm) and node.norm.affine else ""
+def _norm(node: Convolution, out: int) -> str:
+    return f" + 2·{out} of the norm" if node.norm is not None and node.norm.affine else ""
 
 
-def _fields(row: Measured) -> list[str]:
+def _fields(row: MeasuredNode) -> list[str]:
     """One line for both axes where they agree."""
     lines = [_field(row, i, axis) for i, axis in enumerate((row.field.height, row.field.width))]
     if lines[0] == lines[1]:
@@ -126,20 +141,20 @@ def _fields(row: Measured) -> list[str]:
     return [f"receptive field in {name} = {line}" for name, line in zip(("height", "width"), lines, strict=True)]
 
 
-def _field(row: Measured, i: int, axis: Axis) -> str:
+def _field(row: MeasuredNode, i: int, axis: Axis) -> str:
     if axis.high == EVERYTHING.high:
         return "the whole picture"
     smallest = "" if axis.smallest == axis.largest else f" (along the shortest path {int(axis.smallest)})"
     return f"{_growth(row, i, axis)}{int(axis.largest)}{smallest}, jump {axis.jump}, first centre at {axis.centre:g}"
 
 
-def _growth(row: Measured, i: int, axis: Axis) -> str:
+def _growth(row: MeasuredNode, i: int, axis: Axis) -> str:
     """r_in + dilation·(kernel − 1)·jump_in of a window."""
-    node = row.node
-    if not slides(row) or not isinstance(node, Window) or isinstance(node, Ghost):
+    node = sliding(row)
+    if node is None or isinstance(node, Ghost):
         return ""
-    kernel, dilation = pair(node.kernel)[i], pair(getattr(node, "dilation", 1))[i]
-    jump = axis.jump // pair(node.stride)[i]
+    kernel, dilation = node.window.kernel[i], node.window.dilation[i]
+    jump = axis.jump // node.window.stride[i]
     before = int(axis.largest) - dilation * (kernel - 1) * jump
     spread = "" if dilation == 1 else f"{dilation}·"
     return f"{before} + {spread}({kernel} − 1)·{jump} = "

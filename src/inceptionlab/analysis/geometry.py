@@ -6,78 +6,29 @@ norms, activations, pooling and additions are not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from inceptionlab.analysis import costs
 from inceptionlab.analysis.costs import Shape
+from inceptionlab.analysis.measured import MeasuredNetwork, MeasuredNode, format_shape
 from inceptionlab.analysis.receptive import Field, union
 from inceptionlab.errors import SizeError, SpecError
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import CLASSES, STREAM, Branches, Conv, Linear, Node, Residual, Seq
+from inceptionlab.spec.nodes import (
+    CLASSES,
+    STREAM,
+    Branches,
+    Concat,
+    Conv,
+    Linear,
+    Node,
+    Product,
+    Residual,
+    Seq,
+    Split,
+    Sum,
+)
 from inceptionlab.spec.tree import join
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A node with what geometry knows of it; `children` are measured too, so this is the tree once more.
-
-    `params` and `macs` include the children. `field` is the receptive field on the network's input.
-    """
-
-    path: str
-    node: Node
-    input: Shape
-    output: Shape
-    params: int
-    macs: int
-    field: Field
-    children: tuple[Measured, ...] = ()
-
-    def walk(self) -> Iterator[Measured]:
-        """The node and all below it, parents first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredNetwork:
-    """A network with its top-level nodes and auxiliary heads measured."""
-
-    network: Network
-    children: tuple[Measured, ...]
-    aux: tuple[Measured, ...]
-
-    @property
-    def params(self) -> int:
-        """Parameters without the auxiliary heads."""
-        return sum(child.params for child in self.children)
-
-    @property
-    def params_with_aux(self) -> int:
-        """Parameters with the auxiliary heads."""
-        return self.params + sum(head.params for head in self.aux)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds of one picture without the auxiliary heads."""
-        return sum(child.macs for child in self.children)
-
-    @property
-    def macs_with_aux(self) -> int:
-        """Multiply-adds of one picture with the auxiliary heads run."""
-        return self.macs + sum(head.macs for head in self.aux)
-
-    def stages(self) -> dict[int, Measured]:
-        """The last node before the head at each stride, finest first."""
-        count = len(self.network.stem.children) + len(self.network.body.children)
-        return {row.field.height.jump: row for row in self.children[:count]}
-
-    def walk(self) -> Iterator[Measured]:
-        """Every node, parents first, the auxiliary heads last."""
-        for top in (*self.children, *self.aux):
-            yield from top.walk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +60,7 @@ def measure(network: Network) -> MeasuredNetwork:
 
 def _measure(network: Network) -> MeasuredNetwork:
     point = _Stream(network.input.shape, Field(), 0, network.classes)
-    tops: list[Measured] = []
+    tops: list[MeasuredNode] = []
     for name, node in network.children:
         tops.append(_node(node, name, point))
         point = replace(point, shape=tops[-1].output, field=tops[-1].field)
@@ -121,7 +72,7 @@ def _measure(network: Network) -> MeasuredNetwork:
     return MeasuredNetwork(network, tuple(tops), aux)
 
 
-def measure_node(node: Node, shape: Shape, classes: int = 1000, path: str = "") -> Measured:
+def measure_node(node: Node, shape: Shape, classes: int = 1000, path: str = "") -> MeasuredNode:
     """Measure one node on its own, on an input of `shape` (channels, height, width)."""
     return _node(node, path, _Stream(shape, Field(), 0, classes))
 
@@ -145,11 +96,11 @@ def smallest_input(network: Network, limit: int = 2048) -> int | None:
     return low
 
 
-def _node(node: Node, path: str, point: _Stream) -> Measured:
+def _node(node: Node, path: str, point: _Stream) -> MeasuredNode:
     match node:
         case Seq():
             return _seq(node, path, point)
-        case Branches():
+        case Concat() | Sum() | Product() | Split():
             return _branches(node, path, point)
         case Residual():
             return _residual(node, path, point)
@@ -157,7 +108,7 @@ def _node(node: Node, path: str, point: _Stream) -> Measured:
             return _leaf(node, path, point)
 
 
-def _leaf(node: Node, path: str, point: _Stream) -> Measured:
+def _leaf(node: Node, path: str, point: _Stream) -> MeasuredNode:
     node = resolved(node, point.width, point.classes)
     if isinstance(node, Seq):
         return _seq(node, path, point)
@@ -168,7 +119,7 @@ def _leaf(node: Node, path: str, point: _Stream) -> Measured:
     except SpecError as error:
         raise SpecError(f"{path or 'the node'}: {error}") from None
     params, macs = costs.params(node, point.shape), costs.macs(node, point.shape, output)
-    return Measured(path, node, point.shape, output, params, macs, point.field.through(node, point.shape))
+    return MeasuredNode(path, node, point.shape, output, params, macs, point.field.through(node, point.shape))
 
 
 def resolved(node: Node, width: int, classes: int) -> Node:
@@ -180,8 +131,8 @@ def resolved(node: Node, width: int, classes: int) -> Node:
     return node
 
 
-def _seq(node: Seq, path: str, point: _Stream) -> Measured:
-    rows: list[Measured] = []
+def _seq(node: Seq, path: str, point: _Stream) -> MeasuredNode:
+    rows: list[MeasuredNode] = []
     now = point
     for name, child in node.children:
         rows.append(_node(child, join(path, name), now))
@@ -189,27 +140,27 @@ def _seq(node: Seq, path: str, point: _Stream) -> Measured:
     return _sum_up(path, node, point, now.shape, now.field, rows)
 
 
-def _sum_up(path: str, node: Node, point: _Stream, out: Shape, field: Field, rows: list[Measured]) -> Measured:
+def _sum_up(path: str, node: Node, point: _Stream, out: Shape, field: Field, rows: list[MeasuredNode]) -> MeasuredNode:
     params, macs = sum(row.params for row in rows), sum(row.macs for row in rows)
-    return Measured(path, node, point.shape, out, params, macs, field, tuple(rows))
+    return MeasuredNode(path, node, point.shape, out, params, macs, field, tuple(rows))
 
 
-def _branches(node: Branches, path: str, point: _Stream) -> Measured:
-    widths = split_widths(node, point.shape[0]) if node.how == "split" else [point.shape[0]] * len(node.children)
+def _branches(node: Branches, path: str, point: _Stream) -> MeasuredNode:
+    widths = split_widths(node, point.shape[0]) if isinstance(node, Split) else [point.shape[0]] * len(node.children)
     rows = [
         _node(child, join(path, name), replace(point, shape=(width, *point.shape[1:])))
         for (name, child), width in zip(node.children, widths, strict=True)
     ]
     channels = [row.output[0] for row in rows]
-    same = {row.output[1:] for row in rows}, set(channels)
-    if len(same[0]) > 1 or (node.how in ("sum", "product") and len(same[1]) > 1):
-        shapes = ", ".join(f"{row.path.rpartition('.')[2]} {text(row.output)}" for row in rows)
+    alike = isinstance(node, Sum | Product)
+    if len({row.output[1:] for row in rows}) > 1 or (alike and len(set(channels)) > 1):
+        shapes = ", ".join(f"{row.path.rpartition('.')[2]} {format_shape(row.output)}" for row in rows)
         raise SpecError(f"{path or 'the block'}: its branches do not fit together by {node.how}: {shapes}")
-    width = channels[0] if node.how in ("sum", "product") else sum(channels)
+    width = channels[0] if alike else sum(channels)
     return _sum_up(path, node, point, (width, *rows[0].output[1:]), union([row.field for row in rows]), rows)
 
 
-def split_widths(node: Branches, channels: int) -> list[int]:
+def split_widths(node: Split, channels: int) -> list[int]:
     """How many of the input channels each branch of a `Split` is dealt."""
     count = len(node.children)
     part = channels // count if node.share is None else int(channels * node.share)
@@ -219,7 +170,7 @@ def split_widths(node: Branches, channels: int) -> list[int]:
     return [first, *[part] * (count - 1)]
 
 
-def _residual(node: Residual, path: str, point: _Stream) -> Measured:
+def _residual(node: Residual, path: str, point: _Stream) -> MeasuredNode:
     inner = replace(point, width=point.shape[0])
     body = _node(node.body, join(path, "body"), inner)
     rows, shortcut = [body], shortcut_of(node, point.shape, body.output)
@@ -228,8 +179,8 @@ def _residual(node: Residual, path: str, point: _Stream) -> Measured:
     added = rows[1].output if len(rows) > 1 else point.shape
     if added != body.output:
         raise SpecError(
-            f"{path or 'the residual'}: the body gives {text(body.output)} but {text(added)} is added to it; "
-            "end the body in Conv(STREAM), or use shortcut='auto'"
+            f"{path or 'the residual'}: the body gives {format_shape(body.output)} but {format_shape(added)} is added "
+            "to it; end the body in Conv(STREAM), or use shortcut='auto'"
         )
     field = union([row.field for row in rows]) if len(rows) > 1 else union([body.field, point.field])
     measured = _sum_up(path, node, point, body.output, field, rows)
@@ -245,8 +196,3 @@ def shortcut_of(node: Residual, shape: Shape, out: Shape) -> Node | None:
         return None
     stride = (-(-shape[1] // out[1]), -(-shape[2] // out[2]))
     return Conv(out[0], 1, stride, act=None)
-
-
-def text(shape: Shape) -> str:
-    """A shape as it stands in tables: channels x height x width."""
-    return "x".join(str(side) for side in shape)

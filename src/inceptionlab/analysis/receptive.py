@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
-from inceptionlab.analysis.costs import ghost_width, padding_before
-from inceptionlab.spec.nodes import Attention, Block, Conv, Depthwise, Ghost, Linear, Node, Pool, pair
+from inceptionlab.analysis.costs import ghost_width, paddings
+from inceptionlab.spec.nodes import Attention, Block, Conv, Depthwise, Ghost, Linear, Node, Pool, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +72,22 @@ class Field:
                 return Field(EVERYTHING, EVERYTHING)
             case Attention():
                 return Field(replace(EVERYTHING, jump=self.height.jump), replace(EVERYTHING, jump=self.width.jump))
-            case Ghost(out=out, cheap=cheap):
-                primary = self._slide(node, shape)
-                slid = Field(primary.height.through(cheap, 1, cheap // 2), primary.width.through(cheap, 1, cheap // 2))
-                return union([primary, slid]) if out > ghost_width(node) else primary
+            case Ghost():
+                primary = self._slide(node.window, shape)
+                cheap = primary._slide(node.cheap_window, shape)
+                return union([primary, cheap]) if node.out > ghost_width(node) else primary
             case Conv() | Depthwise() | Pool():
-                return self._slide(node, shape)
+                return self._slide(node.window, shape)
             case Block(kernel=kernel, stride=stride):
                 before = (kernel - 1) // 2
                 return Field(*(axis.through(kernel, stride, before) for axis in (self.height, self.width)))
             case _:
                 return self
 
-    def _slide(self, node: Conv | Depthwise | Ghost | Pool, shape: tuple[int, int, int]) -> Field:
-        kernels, strides, dilations = pair(node.kernel), pair(node.stride), pair(getattr(node, "dilation", 1))
-        before = padding_before(node, shape)
+    def _slide(self, window: Window, shape: tuple[int, int, int]) -> Field:
+        pads = paddings(window, shape[1:])
         axes = (
-            axis.through(kernels[i], strides[i], before[i], dilations[i])
+            axis.through(window.kernel[i], window.stride[i], pads[i][0], window.dilation[i])
             for i, axis in enumerate((self.height, self.width))
         )
         return Field(*axes)

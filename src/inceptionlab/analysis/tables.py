@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from inceptionlab.analysis.geometry import Measured, measure
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.words import describe
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.tree import kind_of
 
 
-def rows(network: Network, depth: int = 1) -> list[Measured]:
+def rows(network: Network, depth: int = 1) -> list[MeasuredNode]:
     """The measured nodes of a network down to a depth (1: the top-level ones), auxiliary heads last."""
     return [row for row in measure(network).walk() if row.path.count(".") < depth]
 
@@ -20,7 +20,7 @@ def as_records(network: Network) -> list[dict[str, Any]]:
     return [
         {
             "path": row.path,
-            "kind": kind_of(row.node),
+            "kind": type(row.node).__name__,
             "describe": describe(row.node),
             "input": list(row.input),
             "output": list(row.output),

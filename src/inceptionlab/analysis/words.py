@@ -8,6 +8,7 @@ from inceptionlab.spec.nodes import (
     Attention,
     Block,
     Branches,
+    Concat,
     Conv,
     Depthwise,
     Dropout,
@@ -16,9 +17,12 @@ from inceptionlab.spec.nodes import (
     Node,
     Norm,
     Pool,
+    Product,
     Residual,
     Seq,
     Size,
+    Split,
+    Sum,
     pair,
 )  # fmt: skip
 
@@ -31,7 +35,7 @@ def describe(node: Node) -> str:
         case Depthwise(kernel=kernel, stride=stride):
             return f"{_kernel(kernel, stride)} depthwise{_dilation(node.dilation)}"
         case Ghost(kernel=kernel, stride=stride, out=out):
-            return f"{_kernel(kernel, stride)} ghost {out}"
+            return f"{_kernel(kernel, stride)} ghost {out}{_dilation(node.dilation)}"
         case Pool(kind=kind, to=to, kernel=kernel, stride=stride):
             return (
                 (f"global {kind}" if to == 1 else f"{kind} to {to}×{to}") if to else f"{kind} {_kernel(kernel, stride)}"
@@ -58,9 +62,9 @@ def _describe_container(node: Seq | Branches | Residual) -> str:
     match node:
         case Seq(children=children):
             return " → ".join(_shorter(child) for _, child in children) or "identity"
-        case Branches(how=how, children=children):
-            sign = {"concat": " | ", "sum": " + ", "product": " × ", "split": " ¦ "}[how]
-            return sign.join(_bracketed(child) for _, child in children)
+        case Concat() | Sum() | Product() | Split():
+            sign = {"concat": " | ", "sum": " + ", "product": " × ", "split": " ¦ "}[node.how]
+            return sign.join(_bracketed(child) for _, child in node.children)
         case Residual(body=body, scale=scale):
             return f"x + {scale:g}·({describe(body)})" if scale != 1 else f"x + ({describe(body)})"
 

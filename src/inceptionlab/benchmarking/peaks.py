@@ -20,9 +20,9 @@ from inceptionlab.exporting.engines import DTYPES
 SIDES = {"cpu": (512, 1024, 1536), "cuda": (2048, 4096, 8192)}
 """Sides of the square matrices that are multiplied."""
 CONVOLUTIONS = ((1, 512, 32), (3, 256, 32), (3, 128, 64))
-"""Window, channels and side of the maps that are convolved, in batches of 4."""
-BATCH = 4
-TRIES, SLOW = 5, 0.5
+"""Window, channels and side of the maps that are convolved, in batches of 2."""
+BATCH = 2
+TRIES, SLOW = 3, 0.3
 """Tries of each primitive after one that warms up, of which the fastest counts; one of more seconds has no others."""
 UNAVAILABLE = (RuntimeError, NotImplementedError, AttributeError)
 """What torch raises for an operator that it does not have on this device in this precision."""

@@ -39,11 +39,11 @@ def export(
     variant
         Changes of a network of the zoo.
     """
-    from inceptionlab.runs.exporting import as_json, export_run
+    from inceptionlab.runs import exporting
 
     place = Path(source)
     if not place.exists() and ("/" in source or source.endswith(".safetensors")):
         raise DataError(f"{source} does not exist; give a run folder, a file of import-weights, or a network's name")
     given = place if place.exists() else (variant or Variant()).of(source, aux=False)
-    done = export_run(given, to, output, pixels, int8, data_dir)
-    print(json.dumps(as_json(done), indent=1) if json_ else done)
+    done = exporting.export(given, to, output, pixels, int8, data_dir)
+    print(json.dumps(exporting.as_json(done), indent=1) if json_ else done)

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one temperature for all logits, fitted on validation pictures."""
+"""Calibrated probabilities: one temperature for all logits, fitted on validation images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from math import exp
 from typing import Any, cast
 
 from jaxtyping import Float, Int64
-from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,8 +13,9 @@ from torch.nn import functional as F
 def fitted_temperature(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> float:
     """The temperature T for which logits / T have the least cross-entropy (Guo et al. 2017, section 4.2).
 
-    Accuracy does not change; T above 1 makes an overconfident network humbler. T lies in 0.05 to 20.
+    Accuracy does not change; T above 1 lowers the confidence of an overconfident network. T lies in 0.05 to 20.
     """
+    from scipy import optimize
 
     def loss(log_t: float) -> float:
         return F.cross_entropy(logits / exp(log_t), labels).item()

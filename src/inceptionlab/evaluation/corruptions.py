@@ -1,4 +1,4 @@
-"""Common corruptions of test pictures by kornia: what is left of the accuracy when pictures are not clean.
+"""Common corruptions of test images, with kornia: how much accuracy is left on images that are not clean.
 
 A few of the kinds of Hendrycks and Dietterich 2019, each at three severities.
 """
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.stores.images import InMemory
+from inceptionlab.errors import MissingExtra
+from inceptionlab.rng import stream
 
 SEVERITIES = (1, 2, 3)
 _NOISE, _BLUR = (0.04, 0.08, 0.12), (0.6, 1.0, 1.5)
@@ -23,7 +25,7 @@ BATCH = 500
 
 
 def _noise(x: Tensor, severity: int, generator: torch.Generator) -> Tensor:
-    return x + _NOISE[severity - 1] * torch.randn(x.shape, generator=generator)
+    return x + _NOISE[severity - 1] * torch.randn(x.shape, generator=generator).to(x.device)
 
 
 def _blur(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
@@ -43,7 +45,7 @@ def _contrast(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
 def _jpeg(x: Tensor, severity: int, _: torch.Generator) -> Tensor:
     grey = x.shape[1] == 1
     coded = _kornia("enhance").jpeg_codec_differentiable(
-        x.expand(-1, 3, -1, -1) if grey else x, torch.tensor([_JPEG[severity - 1]])
+        x.expand(-1, 3, -1, -1) if grey else x, torch.tensor([_JPEG[severity - 1]], device=x.device)
     )
     return coded.mean(1, keepdim=True) if grey else coded
 
@@ -54,8 +56,11 @@ CORRUPTIONS: dict[str, Callable[[Tensor, int, torch.Generator], Tensor]] = {
 
 
 def corrupted(pictures: Pictures, kind: str, severity: int) -> Pictures:
-    """The pictures with a corruption of `CORRUPTIONS` at severity 1 to 3, the same each time."""
-    generator = torch.Generator().manual_seed(severity)
+    """The images with a corruption of `CORRUPTIONS` at severity 1 to 3, on the device where they are.
+
+    Equal calls give equal images. Raises `MissingExtra` where kornia is not installed.
+    """
+    generator = stream(0, "corruption", kind, severity)
     parts: list[Tensor] = []
     for start in range(0, len(pictures), BATCH):
         x = pictures.images[start : start + BATCH].permute(0, 3, 1, 2).float() / 255
@@ -65,4 +70,8 @@ def corrupted(pictures: Pictures, kind: str, severity: int) -> Pictures:
 
 
 def _kornia(part: str) -> Any:
-    return import_module(f"kornia.{part}")
+    """A module of kornia, which is imported here alone: it takes a second, and may not be installed."""
+    try:
+        return import_module(f"kornia.{part}")
+    except ImportError:
+        raise MissingExtra("kornia", "augment") from None

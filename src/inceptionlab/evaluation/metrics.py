@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Results on a test set. Accuracies are shares of 1; `top1_low` and `top1_high` are Wilson's 95 % interval."""
+    """The numbers of a test. Accuracies are shares of 1; `top1_low` and `top1_high` are Wilson's 95 % interval."""
 
     top1: float
     top1_low: float
@@ -33,9 +33,16 @@ class Score:
             f"{self.n:,} images)   top-5 {self.top5:.2%}   calibration error {self.ece:.2%}"
         )
 
-    def as_record(self) -> dict[str, Any]:
-        """The fields by name."""
-        return asdict(self)
+    def _repr_html_(self) -> str:
+        """The table that Jupyter shows."""
+        cells = {
+            "top-1": f"{self.top1:.2%}", "95 % interval": f"{self.top1_low:.2%} to {self.top1_high:.2%}",
+            "top-5": f"{self.top5:.2%}", "loss": f"{self.loss:.4f}", "calibration error": f"{self.ece:.2%}",
+            "images": f"{self.n:,}",
+        }  # fmt: skip
+        heads = "".join(f"<th>{name}</th>" for name in cells)
+        values = "".join(f"<td>{value}</td>" for value in cells.values())
+        return f"<table><tr>{heads}</tr><tr>{values}</tr></table>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +56,20 @@ class ClassScore:
     n: int
 
 
-def wilson(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927); sensible at 0 and 1, where the normal one is not."""
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share (Wilson 1927); sensible at 0 and 1, where the normal one is not."""
+    from scipy import stats
+
+    interval: Any = cast(Any, stats).binomtest(successes, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
-def calibration(probabilities: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], bins: int = 15) -> np.ndarray:
+def calibration(
+    probabilities: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], bins: int = 15
+) -> Float[np.ndarray, "bins 3"]:
     """Rows (mean confidence, accuracy, count) of equally wide bins of confidence (Guo et al. 2017)."""
-    confidence, guess = probabilities.max(1)
-    right = (guess == labels).float()
+    confidence, prediction = probabilities.max(1)
+    right = (prediction == labels).float()
     place = (confidence * bins).long().clamp(max=bins - 1)
     rows = [
         (confidence[place == i].mean().item(), right[place == i].mean().item(), int((place == i).sum()))
@@ -70,7 +79,7 @@ def calibration(probabilities: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]
     return np.array(rows)
 
 
-def calibration_error(rows: np.ndarray) -> float:
+def calibration_error(rows: Float[np.ndarray, "bins 3"]) -> float:
     """Expected calibration error: the mean gap of confidence and accuracy, weighted by the bins' counts."""
     counts = rows[:, 2]
     return float((np.abs(rows[:, 0] - rows[:, 1]) * counts).sum() / counts.sum())
@@ -93,23 +102,25 @@ def per_class(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], classes
     """A row per class; a class without images, or never predicted, has zeros."""
     from sklearn import metrics
 
+    # scikit-learn has no types
     numbers: Any = cast(Any, metrics).precision_recall_fscore_support(
         labels.numpy(), logits.argmax(1).numpy(), labels=range(len(classes)), zero_division=0.0
     )
     return [ClassScore(label, *(column[i].item() for column in numbers)) for i, label in enumerate(classes)]
 
 
-def confusion(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> np.ndarray:
-    """Counts: rows are true classes, columns are guesses."""
-    classes = logits.shape[1]
-    place = labels * classes + logits.argmax(1)
-    return torch.bincount(place, minlength=classes * classes).reshape(classes, classes).numpy()
+def confusion(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> Int64[np.ndarray, "c c"]:
+    """Counts: rows are true classes, columns are predictions."""
+    from sklearn import metrics
+
+    found: Any = cast(Any, metrics).confusion_matrix(labels, logits.argmax(1), labels=range(logits.shape[1]))
+    return found
 
 
 def gain(before: Bool[Tensor, " n"], after: Bool[Tensor, " n"]) -> tuple[float, float, float]:
-    """(difference, low, high) of two accuracies on the same pictures with the 95 % interval of paired shares.
+    """(difference, low, high) of two accuracies on the same images with the 95 % interval of paired shares.
 
-    Only pictures that one is right on and the other is not say anything (Agresti 2013, section 11.1).
+    Only images on which exactly one of the two is right count (Agresti 2013, section 11.1).
     """
     n = len(before)
     better, worse = int((after & ~before).sum()), int((before & ~after).sum())
@@ -119,7 +130,7 @@ def gain(before: Bool[Tensor, " n"], after: Bool[Tensor, " n"]) -> tuple[float, 
 
 
 def worst_mistakes(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], count: int = 24) -> list[int]:
-    """The wrongly classified pictures whose true class was given the least probability, worst first."""
+    """The misclassified images whose true class was given the least probability, worst first."""
     probability = logits.softmax(1)
     true = probability[torch.arange(len(labels)), labels]
     wrong = torch.nonzero(logits.argmax(1) != labels)[:, 0]

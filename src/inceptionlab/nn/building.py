@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inceptionlab.analysis.geometry import Measured, measure, measure_node, split_widths
+from inceptionlab.analysis.geometry import measure, measure_node, split_widths
+from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.errors import SpecError
 from inceptionlab.nn.checkpointing import checkpoint_modules, checkpointed
 from inceptionlab.nn.initialise import Scheme, initialise
@@ -24,7 +25,7 @@ from inceptionlab.spec.nodes import (
     Act,
     Attention,
     Block,
-    Branches,
+    Concat,
     Conv,
     Depthwise,
     Dropout,
@@ -33,7 +34,10 @@ from inceptionlab.spec.nodes import (
     Node,
     Norm,
     Pool,
+    Product,
     Seq,
+    Split,
+    Sum,
 )
 from inceptionlab.spec.nodes import Residual as ResidualNode
 from inceptionlab.zoo.configure import Stem, configured
@@ -138,7 +142,7 @@ def create_block(version: str, in_channels: int, *, checkpoint: bool = False, **
     return checkpointed(block) if checkpoint else block
 
 
-def _module(row: Measured) -> nn.Module:
+def _module(row: MeasuredNode) -> nn.Module:
     node, channels = row.node, row.input[0]
     match node:
         case Conv() | Depthwise():
@@ -165,19 +169,19 @@ def _module(row: Measured) -> nn.Module:
             return _container(row)
 
 
-def _container(row: Measured) -> nn.Module:
+def _container(row: MeasuredNode) -> nn.Module:
     node = row.node
     children = {child.path.rpartition(".")[2]: _module(child) for child in row.children}
     match node:
         case Seq():
             return branches.Chain(children)
-        case Branches(how="concat"):
+        case Concat():
             return branches.Concat(children, node.drop_path)
-        case Branches(how="sum"):
+        case Sum():
             return branches.Sum(children, node.drop_path)
-        case Branches(how="product"):
+        case Product():
             return branches.Product(children)
-        case Branches():
+        case Split():
             return branches.Split(children, split_widths(node, row.input[0]))
         case ResidualNode():
             return _residual(node, children, row.output[0])
@@ -195,7 +199,7 @@ def _residual(node: ResidualNode, children: dict[str, nn.Module], width: int) ->
     return Residual(whole, children.get("shortcut"), activation(node.act, inplace=True), node.scale)
 
 
-def _block(node: Block, row: Measured) -> nn.Module:
+def _block(node: Block, row: MeasuredNode) -> nn.Module:
     module = node.factory(row.input[0])
     if not isinstance(module, nn.Module):
         raise SpecError(f"{row.path}: the factory of the Block gave {type(module).__name__}, not an nn.Module")

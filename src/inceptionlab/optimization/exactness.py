@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -46,14 +45,12 @@ def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
 
     A network of ours loses its auxiliary heads. `only` names the rewrites, all of `EXACT` by default.
     """
-    model = copy.deepcopy(model).eval()
+    plain: nn.Module = copy.deepcopy(model).eval()
     if isinstance(model, InceptionNetwork):
-        model = Chain({**{name: model.get_submodule(name) for name in model.trunk}, "flat": nn.Flatten()})
+        plain = Chain({**{name: plain.get_submodule(name) for name in model.trunk}, "flat": nn.Flatten()})
     for name in only:
-        model = rewritten(model, EXACT[name])
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    return cast(nn.Module, model)
+        plain = rewritten(plain, EXACT[name])
+    return plain.requires_grad_(False)
 
 
 @contextmanager

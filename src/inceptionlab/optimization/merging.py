@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -23,11 +22,12 @@ def exchanged(module: nn.Module) -> nn.Module:
         return module
     parts: list[nn.Module] = []
     for part in module.children():
-        if parts and _averages(parts[-1]) and isinstance(part, ConvNormAct) and _foldable(part):
-            pool, conv = parts.pop(), cast(nn.Conv2d, part.conv)
+        one = opening(part)
+        if parts and _averages(parts[-1]) and one is not None and part is one.module:
+            pool, conv = parts.pop(), one.conv
             first = ConvNormAct(like(conv, conv.weight, None), nn.Identity(), nn.Identity())
             behind = [] if conv.bias is None else [Biased(conv.bias)]
-            parts += [first, pool, *behind, part.act]
+            parts += [first, pool, *behind, one.module.act]
         else:
             parts.append(part)
     return Chain({str(i): part for i, part in enumerate(parts) if not isinstance(part, nn.Identity)})
@@ -38,15 +38,12 @@ def _averages(module: nn.Module) -> bool:
     return isinstance(module, nn.AvgPool2d) and module.stride in (1, (1, 1)) and not module.ceil_mode
 
 
-def _foldable(module: nn.Module) -> bool:
-    return isinstance(module, ConvNormAct) and pointwise(module) and isinstance(module.norm, nn.Identity)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Opening:
-    """How a branch begins: a 1x1 convolution; `rest` is what follows."""
+    """How a branch begins: `module` with a 1x1 convolution `conv` and no norm; `rest` is what follows."""
 
-    conv: ConvNormAct
+    module: ConvNormAct
+    conv: nn.Conv2d
     rest: list[nn.Module]
 
 
@@ -54,7 +51,9 @@ def opening(branch: nn.Module) -> Opening | None:
     """How a branch whose norms are folded begins, None where it begins otherwise."""
     parts = list(branch.children()) if isinstance(branch, Chain) else [branch]
     first = parts[0] if parts else None
-    return Opening(first, parts[1:]) if isinstance(first, ConvNormAct) and _foldable(first) else None
+    if not isinstance(first, ConvNormAct) or not isinstance(first.conv, nn.Conv2d) or not pointwise(first):
+        return None
+    return Opening(first, first.conv, parts[1:]) if isinstance(first.norm, nn.Identity) else None
 
 
 class Biased(nn.Module):
@@ -118,17 +117,17 @@ def merged(module: nn.Module) -> nn.Module:
     found = [one for one in openings if one is not None]
     if how is None or len(found) < 2:
         return module
-    convs = [cast(nn.Conv2d, one.conv.conv) for one in found]
+    convs = [one.conv for one in found]
     weight = torch.cat([conv.weight for conv in convs])
     zeros = [weight.new_zeros(conv.out_channels) for conv in convs]
     biases = [zero if conv.bias is None else conv.bias for conv, zero in zip(convs, zeros, strict=True)]
     shared = ConvNormAct(like(convs[0], weight, torch.cat(biases)), nn.Identity(), nn.Identity())
-    places = [0 if one is None else cast(nn.Conv2d, one.conv.conv).out_channels for one in openings]
+    places = [0 if one is None else one.conv.out_channels for one in openings]
     rests = [branch if one is None else _rest(one) for one, branch in zip(openings, branches, strict=True)]
     return Fused(Merged(shared, places, rests), how)
 
 
 def _rest(one: Opening) -> nn.Module:
     """What a branch still does with its part of the shared map."""
-    parts = [part for part in (one.conv.act, *one.rest) if not isinstance(part, nn.Identity)]
+    parts = [part for part in (one.module.act, *one.rest) if not isinstance(part, nn.Identity)]
     return Chain({str(i): part for i, part in enumerate(parts)})

@@ -6,7 +6,6 @@ They know containers (chains, branches, residuals), not networks. `rewritten` go
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -65,14 +64,20 @@ def scaled(conv: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:
 
 def like(conv: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """A convolution of the geometry of another, with these values."""
+    kernel, stride, dilation = (_pair(sizes) for sizes in (conv.kernel_size, conv.stride, conv.dilation))
+    padding = conv.padding if isinstance(conv.padding, str) else _pair(conv.padding)
     new = nn.Conv2d(
-        weight.shape[1] * conv.groups, weight.shape[0], cast(tuple[int, int], conv.kernel_size),
-        cast(tuple[int, int], conv.stride), cast(tuple[int, int], conv.padding), cast(tuple[int, int], conv.dilation),
-        conv.groups, bias is not None, device="meta",
+        weight.shape[1] * conv.groups, weight.shape[0], kernel, stride, padding, dilation, conv.groups,
+        bias is not None, device="meta",
     )  # fmt: skip
     new.weight = nn.Parameter(weight.detach(), requires_grad=False)
     new.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
     return new
+
+
+def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
+    height, width = sizes
+    return height, width
 
 
 def folded_chain(module: nn.Module) -> nn.Module:
@@ -103,15 +108,17 @@ def put_behind(module: nn.Module, scale: Tensor, shift: Tensor) -> bool:
     """Put a scale and a shift a channel into the last, linear convolution of a module; whether there was one."""
     if isinstance(module, Chain) and len(list(module.children())):
         return put_behind(list(module.children())[-1], scale, shift)
-    if isinstance(module, ConvNormAct) and _linear(module):
-        module.conv = scaled(cast(nn.Conv2d, module.conv), scale, shift)
-        return True
-    return False
+    conv = _linear(module)
+    if conv is not None and isinstance(module, ConvNormAct):
+        module.conv = scaled(conv, scale, shift)
+    return conv is not None
 
 
-def _linear(module: ConvNormAct) -> bool:
-    bare = isinstance(module.norm, nn.Identity) and isinstance(module.act, nn.Identity)
-    return bare and isinstance(module.conv, nn.Conv2d)
+def _linear(module: nn.Module) -> nn.Conv2d | None:
+    """The convolution of a module that does nothing else."""
+    if not isinstance(module, ConvNormAct) or not isinstance(module.conv, nn.Conv2d):
+        return None
+    return module.conv if isinstance(module.norm, nn.Identity) and isinstance(module.act, nn.Identity) else None
 
 
 @torch.no_grad()
@@ -136,8 +143,9 @@ def folded_residual(module: nn.Module) -> nn.Module:
     """The scale of a residual goes into the last convolution of its body, where that is linear."""
     if isinstance(module, Residual) and module.scale != 1:
         last = _last(module.body)
-        if isinstance(last, ConvNormAct) and _linear(last):
-            filters = cast(nn.Conv2d, last.conv).weight
+        conv = _linear(last)
+        if conv is not None:
+            filters = conv.weight
             scale = torch.full((len(filters),), module.scale, dtype=torch.float64, device=filters.device)
             put_behind(last, scale, torch.zeros_like(scale))
             module.scale = 1.0

@@ -1,8 +1,9 @@
 """Rules: ablations as functions from a tree to a tree.
 
-A rule has a name, composes with `|` (left first), and is written as text and read back by `parse_rule`:
-`residual(0.1) | attend(cbam)`. On a `Network` a rule changes the body, unless it says otherwise. A rule that
-changes nothing is refused, so that no study compares a network with itself under another name.
+A rule is data: the name of a function and its arguments. It composes with `|` (left first), and its text,
+`residual(0.1) | attend(cbam)`, is read back by `parse_rule` as the same rule. On a `Network` a rule changes the body,
+unless it says otherwise. A rule that changes nothing is refused, so that no study compares a network with itself under
+another name.
 """
 
 from inceptionlab.rules.blocks import (
@@ -26,8 +27,7 @@ from inceptionlab.rules.convolutions import (
     separable,
     widen,
 )
-from inceptionlab.rules.networks import aux_after, dropout, small_stem
-from inceptionlab.rules.networks import swap as replace
+from inceptionlab.rules.networks import aux_after, dropout, replace, small_stem
 from inceptionlab.rules.rule import Rule
 from inceptionlab.rules.strides import output_stride
 from inceptionlab.rules.written import parse_rule

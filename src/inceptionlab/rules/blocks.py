@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from inceptionlab.errors import SpecError, nearest
-from inceptionlab.rules.rule import Rule, everywhere, outermost, strided
+from inceptionlab.rules.rule import Change, everywhere, on_networks, outermost, rule, strided
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import Attention, Branches, Conv, Ghost, Node, Residual, Seq
-from inceptionlab.spec.tree import children_of, matches, sequence, walk, with_children
+from inceptionlab.spec.nodes import (
+    Attention,
+    AttentionKind,
+    Branches,
+    Concat,
+    Conv,
+    Ghost,
+    Node,
+    Product,
+    Residual,
+    Seq,
+    Sum,
+)  # fmt: skip
+from inceptionlab.spec.tree import children_of, join, matches, named, sequence, walk, with_children
+from inceptionlab.spec.values import Number, Probability
 
-Place = Literal["branch", "fusion", "residual", "sum", "stage"]
-PLACES = ("branch", "fusion", "residual", "sum", "stage")
+Place: TypeAlias = Literal["branch", "fusion", "residual", "sum", "stage"]
+PLACES: tuple[Place, ...] = ("branch", "fusion", "residual", "sum", "stage")
 
 
-def without_branch(name: str) -> Rule:
+@rule
+def without_branch(name: str) -> Change:
     """Remove the branch called `name` from every block, or the one at an address (`"mixed5b.pool"`, `"*.pool"`)."""
     pattern = name if "." in name or "*" in name else f"**.{name}"
 
     def step(path: str, node: Node) -> Node:
         if not isinstance(node, Branches):
             return node
-        left = tuple((n, c) for n, c in node.children if not matches(pattern, f"{path}.{n}" if path else n))
+        left = tuple((n, c) for n, c in node.children if not matches(pattern, join(path, n)))
         if not left:
             raise SpecError(f"{path or 'the block'}: without_branch({name}) leaves no branch")
-        return replace(node, children=left)
+        return with_children(node, left)
 
     def change(tree: Any) -> Any:
         changed = everywhere(step)(tree)
@@ -34,28 +47,31 @@ def without_branch(name: str) -> Rule:
             raise SpecError(f"without_branch: no branch is called {name!r}; {nearest(name, _branch_names(tree))}")
         return changed
 
-    return Rule(f"without_branch({name})", change)
+    return change
 
 
-def residual(scale: float = 1.0) -> Rule:
+@rule
+def residual(scale: Number = 1.0) -> Change:
     """Every block of branches that keeps its size becomes x + scale * block(x), projected where widths differ."""
 
     def step(path: str, node: Node) -> Node:
         return node if strided(node) else Residual(node, scale, shortcut="auto")
 
-    return Rule(f"residual({scale:g})", outermost(step))
+    return outermost(step)
 
 
-def rescale(scale: float) -> Rule:
+@rule
+def rescale(scale: Number) -> Change:
     """Another scale of every residual that is there already (Inception-v4 paper, section 3.3: 0.1 to 0.3)."""
 
     def step(_: str, node: Node) -> Node:
         return replace(node, scale=scale) if isinstance(node, Residual) else node
 
-    return Rule(f"rescale({scale:g})", everywhere(step))
+    return everywhere(step)
 
 
-def unreduced() -> Rule:
+@rule
+def unreduced() -> Change:
     """The naive module: branches without the 1 x 1 convolutions that stand before their larger ones and after their
     pool (GoogLeNet paper, figure 2a).
     """
@@ -63,9 +79,9 @@ def unreduced() -> Rule:
     def step(_: str, node: Node) -> Node:
         if not isinstance(node, Branches):
             return node
-        return replace(node, children=tuple((name, _without_pointwise(child)) for name, child in node.children))
+        return with_children(node, tuple((name, _without_pointwise(child)) for name, child in node.children))
 
-    return Rule("unreduced", everywhere(step))
+    return everywhere(step)
 
 
 def _without_pointwise(branch: Node) -> Node:
@@ -75,12 +91,11 @@ def _without_pointwise(branch: Node) -> Node:
     return sequence(left) if left else branch
 
 
-def attend(kind: Literal["cbam", "se", "eca"] = "cbam", where: Place = "fusion") -> Rule:
+@rule
+def attend(kind: AttentionKind = "cbam", where: Place = "fusion") -> Change:
     """Attention after each "branch", after the "fusion" of branches, on the "residual" before it is scaled, after
     the "sum", or at the end of each "stage".
     """
-    if where not in PLACES:
-        raise SpecError(f"attend(where={where!r}): {nearest(where, PLACES)}")
     gate = Attention(kind)
 
     def branches(_: str, node: Node) -> Node:
@@ -91,36 +106,39 @@ def attend(kind: Literal["cbam", "se", "eca"] = "cbam", where: Place = "fusion")
             return node
         return replace(node, body=_then(node.body, gate)) if where == "residual" else Seq(block=node, attention=gate)
 
-    changes: dict[str, Callable[[Any], Any]] = {
+    changes: dict[Place, Change] = {
         "branch": outermost(branches),
         "fusion": outermost(lambda _, node: Seq(block=node, attention=gate)),
         "residual": everywhere(residuals),
         "sum": everywhere(residuals),
-        "stage": lambda tree: replace(tree, body=_stages(tree.body, gate)),
+        "stage": on_networks("attend", lambda network: replace(network, body=_stages(network.body, gate))),
     }
-    return Rule(f"attend({kind})" if where == "fusion" else f"attend({kind}, where={where})", changes[where])
+    return changes[where]
 
 
-def fuse(how: Literal["concat", "sum", "product"]) -> Rule:
+@rule
+def fuse(how: Literal["concat", "sum", "product"]) -> Change:
     """Fuse branches another way. For "sum" and "product" each branch is made as wide as the block was, so that the
     width of the network stays; blocks with a branch that does not end in a convolution are left.
     """
 
     def step(_: str, node: Node) -> Node:
-        if not isinstance(node, Branches) or node.how in ("split", how):
+        if not isinstance(node, Concat | Sum | Product) or node.how == how:
             return node
-        widths = [_last_width(child) for _, child in node.children]
         if how == "concat":
-            return replace(node, how=how)
-        if not all(widths):
+            return Concat(**named(node.children), drop_path=node.drop_path if isinstance(node, Sum) else 0.0)
+        widths = [width for _, child in node.children if (width := _last_width(child))]
+        if len(widths) < len(node.children):
             return node
-        total = sum(w for w in widths if w) if node.how == "concat" else widths[0]
-        return Branches(how, tuple((n, _with_last_width(c, total or 0)) for n, c in node.children))
+        total = sum(widths) if isinstance(node, Concat) else widths[0]
+        children = named(tuple((name, _with_last_width(child, total)) for name, child in node.children))
+        return Sum(**children, drop_path=0.0) if how == "sum" else Product(**children)
 
-    return Rule(f"fuse({how})", everywhere(step))
+    return everywhere(step)
 
 
-def drop_path(rate: float) -> Rule:
+@rule
+def drop_path(rate: Probability) -> Change:
     """Stochastic depth: the probability of dropping a residual body grows linearly with depth up to `rate`.
 
     A network without residuals drops the branches of its blocks instead (FractalNet's local drop-path).
@@ -131,13 +149,16 @@ def drop_path(rate: float) -> Rule:
         depths = residuals or _blocks_of(tree)
 
         def step(path: str, node: Node) -> Node:
-            if not isinstance(node, Residual | Branches) or path not in depths:
+            if path not in depths:
                 return node
-            return replace(node, drop_path=round(rate * (depths.index(path) + 1) / len(depths), 6))
+            p = round(rate * (depths.index(path) + 1) / len(depths), 6)
+            if isinstance(node, Concat | Sum):
+                return type(node)(**named(node.children), drop_path=p)
+            return replace(node, drop_path=p) if isinstance(node, Residual) else node
 
         return everywhere(step)(tree)
 
-    return Rule(f"drop_path({rate:g})", change)
+    return change
 
 
 def _blocks_of(tree: Any) -> list[str]:
@@ -145,7 +166,7 @@ def _blocks_of(tree: Any) -> list[str]:
     found: list[str] = []
 
     def note(path: str, node: Node) -> Node:
-        if isinstance(node, Branches) and node.how in ("concat", "sum"):
+        if isinstance(node, Concat | Sum):
             found.append(path)
         return node
 
@@ -172,6 +193,7 @@ def _stages(body: Seq, gate: Node) -> Seq:
 
 
 def _last_width(node: Node) -> int | None:
+    """The width of the convolution that a branch ends in; None where it ends in something else."""
     if isinstance(node, Conv | Ghost):
         return node.out if isinstance(node.out, int) else None
     return _last_width(node.children[-1][1]) if isinstance(node, Seq) and node.children else None
@@ -181,7 +203,7 @@ def _with_last_width(node: Node, width: int) -> Node:
     if isinstance(node, Seq):
         *first, (name, last) = node.children
         return sequence((*first, (name, _with_last_width(last, width))))
-    return replace(node, out=width)  # type: ignore[arg-type]
+    return replace(node, out=width) if isinstance(node, Conv | Ghost) else node
 
 
 def _branch_names(tree: Network | Node) -> set[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from math import log2
 
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import SpecError
-from inceptionlab.rules.rule import Rule, everywhere
+from inceptionlab.rules.rule import Change, everywhere, on_networks, rule
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import Conv, Dropout, Linear, Node, Seq
+from inceptionlab.spec.nodes import Conv, Dropout, Linear, Node
 from inceptionlab.spec.tree import matches, sequence, walk
+from inceptionlab.spec.values import Probability, Side
 
 
-def small_stem(size: int = 32) -> Rule:
+@rule
+def small_stem(size: Side = 32) -> Change:
     """For pictures of `size` pixels: 3 x 3 convolutions take the place of the stem, with as much stride as leaves
     the body about the grid that it has in its paper (none at 32).
     """
@@ -25,16 +27,17 @@ def small_stem(size: int = 32) -> Rule:
         tops = measure(network).children[: len(network.stem.children)]
         width, grid = tops[-1].output[0], tops[-1].output[1]
         halvings = max(0, round(log2(size / grid)))
-        conv = replace(first, kernel=3, stride=1, pad="same", groups=1)
-        down = [replace(conv, out=max(1, width >> i), stride=2) for i in range(halvings, 0, -1)]
-        stem = Seq(*down, replace(conv, out=width))
-        named = sequence(tuple((f"stem{i + 1}", node) for i, (_, node) in enumerate(stem.children)))
-        return replace(network, stem=named).resized(size)
+        conv = dataclasses.replace(first, kernel=3, stride=1, pad="same", groups=1)
+        down = [dataclasses.replace(conv, out=max(1, width >> i), stride=2) for i in range(halvings, 0, -1)]
+        convs = [*down, dataclasses.replace(conv, out=width)]
+        stem = sequence(tuple((f"stem{i + 1}", node) for i, node in enumerate(convs)))
+        return dataclasses.replace(network, stem=stem).resized(size)
 
-    return Rule(f"small_stem({size})", change)
+    return on_networks("small_stem", change)
 
 
-def dropout(p: float) -> Rule:
+@rule
+def dropout(p: Probability) -> Change:
     """The head's dropout drops with probability `p`; a head without one gets it before its classifier."""
 
     def change(network: Network) -> Network:
@@ -44,12 +47,13 @@ def dropout(p: float) -> Rule:
             if place is None:
                 raise SpecError(f"{network.name} has no classifier that dropout could stand before")
             children.insert(place, ("dropout", Dropout(p)))
-        return replace(network, head=sequence(tuple(children)))
+        return dataclasses.replace(network, head=sequence(tuple(children)))
 
-    return Rule(f"dropout({p:g})", change)
+    return on_networks("dropout", change)
 
 
-def aux_after(name: str) -> Rule:
+@rule
+def aux_after(name: str) -> Change:
     """The auxiliary head hangs after another node of the top level: "reduction1" is where a tutorial puts the one of
     Inception-v2.
     """
@@ -57,15 +61,16 @@ def aux_after(name: str) -> Rule:
     def change(network: Network) -> Network:
         if len(network.aux) != 1:
             raise SpecError(f"{network.name} has {len(network.aux)} auxiliary heads; aux_after moves one")
-        return replace(network, aux=(replace(network.aux[0], after=name),))
+        return dataclasses.replace(network, aux=(dataclasses.replace(network.aux[0], after=name),))
 
-    return Rule(f"aux_after({name})", change)
+    return on_networks("aux_after", change)
 
 
-def swap(match: str, with_: Node) -> Rule:
+@rule
+def replace(match: str, with_: Node) -> Change:
     """Put the node `with_` in the place of every node whose address matches, anywhere in the network."""
 
     def step(path: str, node: Node) -> Node:
         return with_ if path and matches(match, path) else node
 
-    return Rule(f"replace({match!r}, {with_!r})", everywhere(step, whole=True))
+    return everywhere(step, whole=True)

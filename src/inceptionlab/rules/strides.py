@@ -5,10 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inceptionlab.errors import SpecError
-from inceptionlab.rules.rule import Rule
+from inceptionlab.rules.rule import Change, on_networks, rule
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import Block, Branches, Conv, Depthwise, Ghost, Node, Pool, Residual, Seq, pair
+from inceptionlab.spec.nodes import (
+    Block,
+    Concat,
+    Conv,
+    Depthwise,
+    Ghost,
+    Node,
+    Pool,
+    Product,
+    Residual,
+    Seq,
+    Sliding,
+    Split,
+    Sum,
+    pair,
+)  # fmt: skip
 from inceptionlab.spec.tree import children_of, join, sequence, with_children
+from inceptionlab.spec.values import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +35,8 @@ class _State:
     dilation: tuple[int, int] = (1, 1)
 
 
-def output_stride(limit: int) -> Rule:
+@rule
+def output_stride(limit: Side) -> Change:
     """The network's map is `limit` times finer than its input at most: 8 or 16, as dense prediction wants it.
 
     Where a stride would go beyond, it becomes 1 and every later window is dilated by it, pools too, so that the values
@@ -27,15 +44,13 @@ def output_stride(limit: int) -> Rule:
     up, or pads one side only ("tf" on an even size), moves by a pixel. Auxiliary heads, which are made for their grid,
     are left out.
     """
-    if limit < 1:
-        raise SpecError(f"output_stride({limit}): give a stride of at least 1; 8 and 16 are usual")
 
     def change(network: Network) -> Network:
         stem, state = _finer(network.stem, _State(), limit, "")
         body, _ = _finer(network.body, state, limit, "")
         return replace(network, stem=stem, body=body, aux=())
 
-    return Rule(f"output_stride({limit})", change)
+    return on_networks("output_stride", change)
 
 
 def _finer(node: Node, state: _State, limit: int, path: str) -> tuple[Node, _State]:
@@ -47,30 +62,39 @@ def _finer(node: Node, state: _State, limit: int, path: str) -> tuple[Node, _Sta
                 new, state = _finer(child, state, limit, join(path, name))
                 children.append((name, new))
             return sequence(tuple(children)), state
-        case Branches() | Residual():
+        case Concat() | Sum() | Product() | Split() | Residual():
             pairs = [(name, *_finer(child, state, limit, join(path, name))) for name, child in children_of(node)]
             return with_children(node, tuple((name, new) for name, new, _ in pairs)), pairs[0][2]
-        case Conv() | Depthwise() | Pool(to=None):
+        case Conv() | Depthwise() | Ghost() | Pool(to=None):
             return _window(node, state, limit)
-        case Ghost() | Block() if max(pair(node.stride)) > 1 or state.dilation != (1, 1):
-            raise SpecError(f"{path}: {type(node).__name__} cannot be dilated, so output_stride({limit}) stops there")
+        case Block() if node.stride > 1 or state.dilation != (1, 1):
+            raise SpecError(f"{path}: Block cannot be dilated, so output_stride({limit}) stops there")
         case _:
             return node, state
 
 
-def _window(node: Conv | Depthwise | Pool, state: _State, limit: int) -> tuple[Node, _State]:
+def _window(node: Sliding, state: _State, limit: int) -> tuple[Node, _State]:
     """A window: where the limit is reached its stride goes, and the dilation before it spreads it."""
-    kernel, strides, given = pair(node.kernel), pair(node.stride), pair(node.dilation)
+    strides, given = node.window.stride, node.window.dilation
     kept = [s if at * s <= limit else 1 for at, s in zip(state.stride, strides, strict=True)]
     behind = _State(
         (state.stride[0] * kept[0], state.stride[1] * kept[1]),
         (state.dilation[0] * strides[0] // kept[0], state.dilation[1] * strides[1] // kept[1]),
     )
-    spread = tuple(d * (r if k > 1 else 1) for d, r, k in zip(given, state.dilation, kernel, strict=True))
+    stride, spread = (kept[0], kept[1]), _spread(node.window.kernel, given, state)
+    if isinstance(node, Pool) and node.ceil and stride != strides:
+        return replace(node, stride=stride, dilation=spread, pad="same", ceil=False), behind
     pad = node.pad
-    if isinstance(node, Pool) and node.ceil and kept != list(strides):
-        return replace(node, stride=(kept[0], kept[1]), dilation=(spread[0], spread[1]), pad="same", ceil=False), behind
     if not isinstance(pad, str):
         rims = [p * s // d for p, s, d in zip(pair(pad), spread, given, strict=True)]
-        pad = rims[0] if rims[0] == rims[1] else (rims[0], rims[1])
-    return replace(node, stride=(kept[0], kept[1]), dilation=(spread[0], spread[1]), pad=pad), behind
+        pad = (rims[0], rims[1])
+    if isinstance(node, Ghost):  # its cheap filters see the map behind its stride
+        cheap = _spread(node.cheap_window.kernel, node.cheap_window.dilation, behind)
+        node = replace(node, cheap_dilation=cheap)
+    return replace(node, stride=stride, dilation=spread, pad=pad), behind
+
+
+def _spread(kernel: tuple[int, int], dilation: tuple[int, int], state: _State) -> tuple[int, int]:
+    """The dilation of a window behind a state; one of a single pixel needs none."""
+    rows, columns = (d * (r if k > 1 else 1) for d, r, k in zip(dilation, state.dilation, kernel, strict=True))
+    return rows, columns

@@ -14,11 +14,14 @@ from inceptionlab.evaluation.metrics import gain
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.exporting.engines import open_engine
 from inceptionlab.exporting.quantizing import quantize
-from inceptionlab.exporting.writers import Exported, Target, export
-from inceptionlab.nn.building import build
+from inceptionlab.exporting.writers import Exported, Target
+from inceptionlab.exporting.writers import export as export_network
+from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.prediction import Trained, load_run
 from inceptionlab.spec.network import Network
 
+Source = Trained | RunFolder | InceptionNetwork | Network | Path | str
 CALIBRATION = 256
 """Training images that 8 bits are calibrated on."""
 
@@ -54,15 +57,16 @@ def as_json(done: Exported | ExportedInt8) -> dict[str, object]:
     return {**asdict(done), "file": str(done.file)}
 
 
-def export_run(
-    source: Trained | Network | Path | str, to: Target, path: Path | None = None, pixels: bool = False,
+def export(
+    source: Source, to: Target, path: Path | None = None, pixels: bool = False,
     int8: bool = False, data_dir: Path | None = None,
 ) -> Exported | ExportedInt8:  # fmt: skip
     """Write a network for another program, then run the file and compare it with the network.
 
-    `source` is a run folder, a file that `import-weights` wrote, or a spec, which gets random weights. `path` is by
-    default beside the run; an ending that says the kind of file is added. With `pixels` the file takes pixels from 0 to
-    255. With `int8` it computes in 8 bits, calibrated on the run's training images, and is tested on its test images.
+    `source` is a run (its folder, or what `load_run` gives), a file that `import-weights` wrote, a network, or a spec,
+    which gets random weights. `path` is by default beside the run; an ending that says the kind of file is added. With
+    `pixels` the file takes pixels from 0 to 255. With `int8` it computes in 8 bits, calibrated on the run's training
+    images, and is tested on its test images.
     `data_dir` is where named data are looked for.
 
     Raises `ConfigError` for options that do not go together, `ExportError` where the file differs, `MissingExtra`.
@@ -73,7 +77,7 @@ def export_run(
     file = path or default
     if int8:
         return _in_8_bits(trained, file, data_dir)
-    return export(trained.network, trained.classes, to, file, pixels)
+    return export_network(trained.network, trained.classes, to, file, pixels)
 
 
 def _refuse_int8(to: Target, pixels: bool) -> None:
@@ -83,13 +87,15 @@ def _refuse_int8(to: Target, pixels: bool) -> None:
         raise ConfigError(f"--int8 --to {to}: 8-bit networks are written as ONNX, which OpenVINO reads too")
 
 
-def _trained(source: Trained | Network | Path | str) -> tuple[Trained, Path]:
+def _trained(source: Source) -> tuple[Trained, Path]:
     """(the network, where its file goes by default)."""
     if isinstance(source, Network):
-        return Trained(build(source, seed=0).eval(), tuple(map(str, range(source.classes)))), Path(source.name)
+        source = build(source, seed=0).eval()
+    if isinstance(source, InceptionNetwork):
+        return Trained(source, tuple(map(str, range(source.spec.classes)))), Path(source.spec.name)
     if isinstance(source, Trained):
         return source, Path(source.network.spec.name)
-    place = Path(source)
+    place = run_folder(source).path
     return load_run(place), place / "model" if place.is_dir() else place.with_suffix("")
 
 

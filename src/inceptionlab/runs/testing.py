@@ -14,7 +14,7 @@ from inceptionlab.errors import RunError
 from inceptionlab.evaluation.metrics import Score, score
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.report.charts import curves
-from inceptionlab.report.run_page import Results, report_html
+from inceptionlab.report.run_page import Facts, RunReport, report_html
 from inceptionlab.runs.fitting import fit, make_fabric
 from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
@@ -81,10 +81,8 @@ def _selected(setup: Setup, fitted: Fitted) -> str:
 
 def _write_report(run: RunFolder, trained: Trained, found: Predictions, data: DataSet, tested: Tested) -> None:
     epochs = [asdict(epoch) for epoch in run.epochs()]
-    facts = {
-        "run": run.path.name, "data": f"{data.name} ({data.note})", "selected by": tested.selected_by,
-        "config": asdict(run.config()), "environment": asdict(run.environment()),  # type: ignore[arg-type]
-    }  # fmt: skip
+    about = asdict(run.environment())  # type: ignore[arg-type]
+    facts = Facts(run.path.name, f"{data.name} ({data.note})", tested.selected_by, asdict(run.config()), about)
     images = data.test.limited(run.config().limit_test)
-    results = Results(tested.score, found.logits, images, epochs, trained.network.spec, facts)
-    run.write_page(curves(epochs), report_html(results))
+    report = RunReport(tested.score, found.logits, images, epochs, trained.network.spec, facts)
+    run.write_page(curves(epochs), report_html(report))

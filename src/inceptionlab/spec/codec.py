@@ -1,26 +1,32 @@
-"""Specs as JSON and back."""
+"""Specs as JSON and back: every field is written, so a file means the same when a default changes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
-from typing import Any, cast
+from functools import cache
+from typing import Any, TypeAlias, TypeGuard
 
+from inceptionlab.decoding import shown
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Aux, Input, Network
-from inceptionlab.spec.nodes import NODES, Branches, Node, Seq
-from inceptionlab.spec.tree import kind_of
+from inceptionlab.spec.nodes import DEEPEST, NODES, Container, Node
+from inceptionlab.spec.tree import named
+from inceptionlab.spec.values import fields_of, fitting
 
-_VALUES: dict[str, type] = {"Network": Network, "Input": Input, "Aux": Aux}
+VERSION = 1
+LONGEST = 32_000_000
+"""Characters of a spec's JSON, at most."""
+Blocks: TypeAlias = Mapping[str, Callable[[int], Any]]
+_KINDS: dict[str, type] = {**NODES, "Network": Network, "Input": Input, "Aux": Aux}
 
 
 def to_json(value: Network | Node) -> dict[str, Any]:
-    """A tree as JSON values: `{"node": its kind}` and the fields that differ from their default; a `Block` by its
-    import path.
+    """A tree as JSON values: the version of the format, and of each node `{"node": its kind}` and all its fields; the
+    factory of a `Block` is written as its import path.
     """
-    return _plain(value)
+    return {"version": VERSION, **_plain(value)}
 
 
 def dumps(value: Network | Node) -> str:
@@ -29,73 +35,112 @@ def dumps(value: Network | Node) -> str:
 
 
 def digest(value: Network | Node) -> str:
-    """Sixteen hexadecimal digits that identify a tree."""
-    return hashlib.sha256(json.dumps(to_json(value), sort_keys=True).encode()).hexdigest()[:16]
+    """Sixteen hexadecimal digits that identify a tree: they follow from all fields of all its nodes."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Seq | Branches):
-        children = [[name, _plain(child)] for name, child in value.children]
-        extra = {"share": value.share} if isinstance(value, Branches) and value.share is not None else {}
-        if isinstance(value, Branches) and value.drop_path:
-            extra["drop_path"] = value.drop_path
-        return {"node": kind_of(value), "children": children, **extra}
-    if hasattr(value, "__dataclass_fields__"):
-        used = {f.name: getattr(value, f.name) for f in fields(value)}
-        kept = [f.name for f in fields(value) if f.default is MISSING or used[f.name] != f.default]
-        return {"node": type(value).__name__, **{name: _plain(used[name]) for name in kept}}
-    if callable(value):
-        return f"{value.__module__}:{value.__qualname__}"
-    return [_plain(item) for item in cast(tuple[Any, ...], value)] if isinstance(value, tuple) else value
+    kind = _KINDS.get(type(value).__name__)
+    if kind is not None and isinstance(value, kind):
+        return {"node": kind.__name__} | {name: _plain(getattr(value, name)) for name in _names(kind)}
+    if _is_list(value):
+        return [_plain(item) for item in value]
+    if not callable(value):
+        return value
+    if not hasattr(value, "__qualname__"):
+        raise SpecError(
+            f"the factory {shown(value)} of a Block has no name to be written by; give a function or a class"
+        )
+    return f"{value.__module__}:{value.__qualname__}"
 
 
-def from_json(data: Any, blocks: Mapping[str, Callable[[int], Any]] | None = None) -> Any:
-    """The tree that `to_json` wrote. No code is imported: factories of a `Block` are looked up in `blocks`.
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(entry.name for entry in fields_of(kind))
 
-    Raises `SpecError` for anything that is not such a tree.
-    """
+
+def loads(text: str, blocks: Blocks | None = None) -> Any:
+    """The tree in a JSON text; see `from_json`. Raises `SpecError` where it is not one."""
+    if len(text) > LONGEST:
+        raise SpecError(f"the spec has {len(text):,} characters; a network has at most {LONGEST:,}")
     try:
-        return _value(data, blocks or {})
-    except RecursionError:
-        raise SpecError("the spec is nested too deeply to be a network") from None
-    except (TypeError, AttributeError, KeyError) as error:
-        raise SpecError(f"the spec is not a tree of nodes: {error}") from None
-
-
-def loads(text_: str, blocks: Mapping[str, Callable[[int], Any]] | None = None) -> Any:
-    """The tree in a JSON text. Raises `SpecError` where it is not one."""
-    try:
-        data = json.loads(text_)
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SpecError(f"the spec is not JSON: {error}") from None
     return from_json(data, blocks)
 
 
-def _value(data: Any, blocks: Mapping[str, Callable[[int], Any]]) -> Any:
-    if isinstance(data, list):
-        return tuple(_value(item, blocks) for item in cast(list[Any], data))
-    if not isinstance(data, dict):
-        return data
-    values: dict[str, Any] = dict(cast(dict[str, Any], data))
-    kind: Any = values.pop("node", None)
-    hows = ("concat", "sum", "product", "split")
-    if kind == "Seq" or (isinstance(kind, str) and kind.lower() in hows):
-        return _container(str(kind), values, blocks)
-    known: dict[str, type] = {**NODES, **_VALUES}
-    if kind not in known:
-        raise SpecError(f"the spec holds a node of kind {kind!r}; {nearest(str(kind), known)}")
-    if kind == "Block":
-        if values.get("factory") not in blocks:
-            raise SpecError(f"the spec holds a Block of {values.get('factory')!r}; hand its factory over in `blocks`")
-        values["factory"] = blocks[values["factory"]]
-    return known[str(kind)](**{name: _value(value, blocks) for name, value in values.items()})
+def from_json(data: Any, blocks: Blocks | None = None) -> Any:
+    """The tree that `to_json` wrote. No code is imported: the factory of a `Block` is looked up in `blocks`, by the
+    import path that is written in its place.
+
+    Raises `SpecError` for another version, and for what is not a tree with all its fields, each of its type.
+    """
+    if not _is_object(data):
+        raise SpecError(f"the spec is not a tree of nodes but {shown(data)}")
+    values = dict(data)
+    version = values.pop("version", None)
+    if version != VERSION:
+        given = "has no version" if version is None else f"is of version {shown(version)}"
+        raise SpecError(f"the spec {given}; this InceptionLab reads version {VERSION}")
+    return _node(values, blocks or {}, 1)
 
 
-def _container(kind: str, values: dict[str, Any], blocks: Mapping[str, Callable[[int], Any]]) -> Node:
-    pairs: list[Any] = values.pop("children")
-    children: dict[str, Node] = {str(name): _value(child, blocks) for name, child in pairs}
-    positions = [str(i) for i in range(len(children))]
-    node = Seq(*children.values()) if list(children) == positions else Seq(**children)
-    if kind == "Seq":
-        return node
-    return Branches(kind.lower(), node.children, **values)  # type: ignore[arg-type]
+def _node(data: dict[str, Any], blocks: Blocks, level: int) -> Any:
+    """The value of a JSON object, `level` levels down."""
+    if level > 2 * DEEPEST:  # a network's own levels and norms come on top of its tree's
+        raise SpecError("the spec is nested too deeply to be a network")
+    kind = _kind(data)
+    given = {name: _value(value, blocks, level + 1) for name, value in data.items() if name not in ("node", "children")}
+    if kind.__name__ == "Block":
+        given["factory"] = _factory(given["factory"], blocks)
+    if issubclass(kind, Container):
+        given |= named(_children(kind.__name__, data["children"], blocks, level + 1))
+    return kind(**given)
+
+
+def _value(data: Any, blocks: Blocks, level: int) -> Any:
+    """A field: a node, some of them, or a plain value, which the node that it belongs to checks."""
+    if _is_object(data):
+        return _node(data, blocks, level)
+    if _is_list(data):
+        return tuple(_node(item, blocks, level + 1) if _is_object(item) else item for item in data)
+    return data
+
+
+def _kind(data: dict[str, Any]) -> type:
+    """The class of a JSON object that has all its fields and no others."""
+    name = data.get("node")
+    if not isinstance(name, str):
+        raise SpecError(f"the spec is not a tree of nodes: {shown(data)} says {shown(name)} for its node")
+    if name not in _KINDS:
+        raise SpecError(f"the spec holds a node of kind {shown(name)}; {nearest(name, _KINDS)}")
+    wanted = _names(_KINDS[name])
+    for field in data:
+        if field != "node" and field not in wanted:
+            raise SpecError(f"the spec gives {name} an unexpected keyword {shown(field)}; {nearest(field, wanted)}")
+    lacking = [field for field in wanted if field not in data]
+    if lacking:
+        raise SpecError(f"the spec gives {name} no {', no '.join(lacking)}; every field is written")
+    return _KINDS[name]
+
+
+def _factory(path: object, blocks: Blocks) -> Callable[[int], Any]:
+    if not isinstance(path, str) or path not in blocks:
+        raise SpecError(
+            f"the spec holds a Block of {shown(path)}; hand its factory over: blocks={{{shown(path)}: the function}}"
+        )
+    return blocks[path]
+
+
+def _children(kind: str, data: object, blocks: Blocks, level: int) -> tuple[tuple[str, Node], ...]:
+    pairs: list[tuple[str, Any]] = fitting(kind, "children", data, list[tuple[str, Any]])
+    return tuple((name, _value(child, blocks, level)) for name, child in pairs)
+
+
+def _is_object(data: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(data, dict)
+
+
+def _is_list(data: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    return isinstance(data, list | tuple)

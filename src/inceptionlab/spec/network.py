@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from importlib import import_module
 from itertools import chain
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
+import msgspec
+
+from inceptionlab.decoding import From0
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.nodes import Children, Seq
+from inceptionlab.spec.values import Side, Width, fitting, value
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=100_000)]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Input:
     """What a network takes: pictures of `channels` x `height` x `width`, RGB in 0..1 minus `mean` over `std`.
 
@@ -22,20 +29,17 @@ class Input:
     in the order R, G, B also where the network takes the planes in the order B, G, R.
     """
 
-    channels: int = 3
-    height: int = 224
-    width: int = 224
+    channels: Width = 3
+    height: Side = 224
+    width: Side = 224
     mean: tuple[float, ...] = (0.5,)
-    std: tuple[float, ...] = (0.5,)
+    std: tuple[Annotated[float, msgspec.Meta(gt=0)], ...] = (0.5,)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    crop: float = 0.875
+    crop: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.875
     order: Literal["RGB", "BGR"] = "RGB"
 
     def __post_init__(self) -> None:
-        if min(self.channels, self.height, self.width) < 1:
-            raise SpecError(f"input {self.channels}x{self.height}x{self.width}: every side must be at least 1")
-        for name in ("mean", "std"):
-            values = getattr(self, name)
+        for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) == 1:
                 object.__setattr__(self, name, values * self.channels)
             elif len(values) != self.channels:
@@ -49,31 +53,31 @@ class Input:
         return (self.channels, self.height, self.width)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Aux:
     """An auxiliary head: `head` reads the output of the top-level node `after`; its loss counts `weight`."""
 
-    name: str
-    after: str
+    name: Name
+    after: Name
     head: Seq
-    weight: float = 0.3
+    weight: From0 = 0.3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Network:
     """A network. Top-level names are addresses and state-dict keys, so they are unique across the sections.
 
     `rules` is the text of the rules that made this value from the network called `name`.
     """
 
-    name: str
+    name: Name
     stem: Seq
     body: Seq
     head: Seq
     input: Input = Input()
-    classes: int = 1000
+    classes: Annotated[int, msgspec.Meta(ge=0, le=2**20)] = 1000
     aux: tuple[Aux, ...] = ()
-    rules: str = ""
+    rules: Text = ""
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.children] + [aux.name for aux in self.aux]
@@ -94,9 +98,21 @@ class Network:
         """The name with the rules that were applied, as it stands in tables and checkpoints."""
         return f"{self.name} | {self.rules}" if self.rules else self.name
 
+    def __repr__(self) -> str:
+        """A line: the whole of a network is what `inceptionlab.measure` and its sections show."""
+        sections = ((word, getattr(self, word).children) for word in ("stem", "body", "head"))
+        parts = [f"{word} {', '.join(name for name, _ in nodes)}" for word, nodes in sections if nodes]
+        aux = [f"auxiliary {aux.name} after {aux.after}" for aux in self.aux]
+        shape = "x".join(str(side) for side in self.input.shape)
+        return f"<Network {self.title!r}: {shape} to {self.classes} classes; {'; '.join([*parts, *aux])}>"
+
+    def _repr_html_(self) -> str:
+        """Its table and drawing, for a notebook. The one look down the order of packages: a notebook asks the value."""
+        return str(import_module("inceptionlab.analysis.notebook").network_html(self))
+
     def resized(self, size: int | tuple[int, int]) -> Network:
         """The same network for pictures of another size (height, width)."""
-        height, width = (size, size) if isinstance(size, int) else size
+        height, width = (size, size) if isinstance(size, int) else fitting("input", "size", size, tuple[Side, Side])
         return replace(self, input=replace(self.input, height=height, width=width))
 
     def with_channels(self, channels: int) -> Network:
@@ -109,7 +125,7 @@ class Network:
 
     def with_classes(self, classes: int) -> Network:
         """The same network for another number of classes; 0 leaves the features of the head."""
-        if classes < 0:
+        if fitting("Network", "classes", classes, int) < 0:
             raise SpecError(f"{self.name}: {classes} classes were asked for; give 0 (features) or more")
         return replace(self, classes=classes)
 

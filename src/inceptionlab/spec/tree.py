@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import Branches, Children, Node, Residual, Seq
+from inceptionlab.spec.nodes import Children, Concat, Container, Node, Product, Residual, Seq, Split, Sum
 
 Tree = TypeVar("Tree", Network, Node)
 Step = Callable[[str, Node], Node]
@@ -20,44 +20,51 @@ Step = Callable[[str, Node], Node]
 def children_of(node: Node | Network) -> Children:
     """The named children of a node; none for a leaf."""
     match node:
-        case Seq() | Branches() | Network():
+        case Container() | Network():
             return node.children
-        case Residual(shortcut=shortcut):
-            both = (("body", node.body), ("shortcut", shortcut))
-            return both[:1] if shortcut is None or isinstance(shortcut, str) else both  # type: ignore[return-value]
+        case Residual(body=body, shortcut=shortcut):
+            own = () if shortcut is None or shortcut == "auto" else (("shortcut", shortcut),)
+            return (("body", body), *own)
         case _:
             return ()
 
 
 def with_children(node: Node, children: Children) -> Node:
-    """The node with other children. A `Residual` keeps its scale, a `Branches` its way to fuse."""
+    """The node with other children. A `Residual` keeps its scale, branches their way to fuse and its settings."""
     match node:
         case Seq():
             return sequence(children)
-        case Branches():
-            return replace(node, children=children)
+        case Concat() | Sum():
+            return type(node)(**named(children), drop_path=node.drop_path)
+        case Product():
+            return Product(**named(children))
+        case Split():
+            return Split(**named(children), share=node.share)
         case Residual():
-            return replace(node, **dict(children))  # type: ignore[arg-type]
+            given = named(children)
+            return replace(node, body=given["body"], shortcut=given.get("shortcut", node.shortcut))
         case _:
             return node
+
+
+def named(children: Children) -> dict[str, Node]:
+    """Children by name. Raises `SpecError` where two have the same."""
+    if len(by_name := dict(children)) < len(children):
+        raise SpecError(f"two of the children {', '.join(name for name, _ in children)} have the same name")
+    return by_name
 
 
 def sequence(children: Children) -> Seq:
     """A `Seq` of children with names. Positions are counted anew, a chain in a chain becomes part of it."""
     if not all(name.isdigit() for name, _ in children):
-        return _named(children)
+        return Seq(**named(children))
     return Seq(*chain.from_iterable(_links(node) for _, node in children))
 
 
 def _links(node: Node) -> tuple[Node, ...]:
-    positions = isinstance(node, Seq) and all(name.isdigit() for name, _ in node.children)
-    return tuple(child for _, child in node.children) if positions and isinstance(node, Seq) else (node,)
-
-
-def _named(children: Children) -> Seq:
-    seq = object.__new__(Seq)
-    object.__setattr__(seq, "children", children)
-    return seq
+    if isinstance(node, Seq) and all(name.isdigit() for name, _ in node.children):
+        return tuple(child for _, child in node.children)
+    return (node,)
 
 
 def join(prefix: str, name: str) -> str:
@@ -115,8 +122,3 @@ def rewrite_outermost(node: Node, wanted: Callable[[Node], bool], step: Step, pr
 def rewrite_children(seq: Seq, change: Callable[[Node, str], Node]) -> Seq:
     """Apply `change(node, path)` to the top-level nodes of a section; a top-level node keeps its name."""
     return sequence(tuple((name, change(child, name)) for name, child in seq.children))
-
-
-def kind_of(node: Node) -> str:
-    """The name of a node's kind; of branches, that of their constructor."""
-    return node.how.capitalize() if isinstance(node, Branches) else type(node).__name__

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
-from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from itertools import combinations, product
+from math import prod
+from typing import Annotated, Literal
 
-from inceptionlab.data.registry import NAMES, default_recipe, describe, for_named
-from inceptionlab.data.sources.naming import PREFIXES
-from inceptionlab.errors import SpecError, nearest, one_of
+import msgspec
+
+from inceptionlab.data.registry import default_recipe, for_named
+from inceptionlab.decoding import Count, Natural, Share, shown, validate
+from inceptionlab.errors import ConfigError, nearest
+from inceptionlab.runs.options import Side
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
-from inceptionlab.studies.fractions import fractional
+from inceptionlab.studies.fractions import Fraction, fractional
 from inceptionlab.studies.widths import Cost, cost_of, of_equal_cost
 from inceptionlab.training.recipe import Recipe, load_recipe, override
 from inceptionlab.zoo.configure import configured
 
 Design = Literal["full", "one", "fraction"]
-PHOTOGRAPH = 128
-"""The side of photographs where a study does not say it."""
-CHOICES: dict[str, tuple[str, ...]] = {
-    "design": get_args(Design),
-    "against": ("reference", "previous"),
-    "equal": ("", "params", "macs"),
-}
+MOST_CELLS = 1024
+MOST_RUNS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One setting of a factor: rules behind the base's name, fields of the recipe, or another base."""
+    """One setting of a factor: rules behind the base's name, fields of the recipe (values as on the command line), or
+    another base.
+    """
 
     rules: str = ""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     model: str = ""
+
+    def __post_init__(self) -> None:
+        validate(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +49,67 @@ class Study:
     `fraction` of the combinations). Levels are compared with the first one, or with the one "previous" to them. `equal`
     widens or narrows every cell to the reference's "params" or "macs". `worth` is the smallest difference of accuracy
     worth having (0.01: one point). `claim` is the sentence that the study is about, and `expects` says which verdict of
-    which comparison ("factor: level") would confirm it.
+    which comparison ("factor: level") would confirm it. Raises `ConfigError` for values that mean nothing, and
+    `SpecError` for a fraction that leaves too few cells.
     """
 
     name: str
     model: str
     data: str
     factors: Mapping[str, Mapping[str, Level]]
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[Natural, ...] = (0, 1, 2, 3, 4)
     design: Design = "full"
     recipe: str = ""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
-    input_size: int = 32
-    channels: int = 3
-    classes: int = 10
-    limit_train: int | None = None
-    limit_test: int | None = None
-    worth: float = 0.0
-    fraction: int = 2
+    input_size: Side = 32
+    channels: Count = 3
+    classes: Count = 10
+    limit_train: Count | None = None
+    limit_test: Count | None = None
+    worth: Share = 0.0
+    fraction: Annotated[int, msgspec.Meta(ge=2, le=MOST_CELLS)] = 2
     against: Literal["reference", "previous"] = "reference"
     equal: Literal["", "params", "macs"] = ""
     claim: str = ""
-    expects: Mapping[str, str] = field(default_factory=dict[str, str])
+    expects: Mapping[str, Literal["better", "worse"]] = field(default_factory=dict[str, Literal["better", "worse"]])
+
+    def __post_init__(self) -> None:
+        validate(self)
+        _check_names(self)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ConfigError(f"seeds = {shown(list(self.seeds))}: give at least one, each once")
+        _check_count(self)
+        known = _comparisons(self)
+        for expected in self.expects:
+            if expected not in known:
+                raise ConfigError(f"expects: there is no comparison {shown(expected)}; {nearest(expected, known)}")
 
     @property
     def reference(self) -> dict[str, str]:
         """The cell of the first level of every factor."""
         return {name: next(iter(levels)) for name, levels in self.factors.items()}
 
+    @property
+    def count(self) -> int:
+        """The number of cells, which need not be made to be counted."""
+        sizes = [len(levels) for levels in self.factors.values()]
+        if self.design == "one":
+            return 1 + sum(size - 1 for size in sizes)
+        return prod(sizes) // (self.fraction if self.design == "fraction" else 1)
+
     def cells(self) -> list[dict[str, str]]:
         """The combinations of levels that the design asks for, the reference first."""
         names, reference = list(self.factors), self.reference
         if self.design == "fraction":
-            return list(fractional({name: list(levels) for name, levels in self.factors.items()}, self.fraction).cells)
+            return list(self.fractional().cells)
         if self.design == "one":
             others = [reference | {name: level} for name in names for level in list(self.factors[name])[1:]]
             return [reference, *others]
         return [dict(zip(names, levels, strict=True)) for levels in product(*self.factors.values())]
+
+    def fractional(self) -> Fraction:
+        """The fraction of the cells, and what it costs. Raises `SpecError` where there is none."""
+        return fractional({name: list(levels) for name, levels in self.factors.items()}, self.fraction)
 
     def spec(self, cell: Mapping[str, str]) -> Network:
         """The network of a cell, at the reference's cost where the study asks for that."""
@@ -102,6 +128,36 @@ class Study:
         for name, level in cell.items():
             recipe = override(recipe, self.factors[name][level].settings)
         return Setup(self.spec(cell), recipe, self.data, seed, self.limit_train, self.limit_test)
+
+
+def _comparisons(study: Study) -> list[str]:
+    """What the study compares, as `expects` names it: levels of factors, and of interactions of two of them."""
+    levels = {name: list(levels) for name, levels in study.factors.items()}
+    names = [f"{factor}: {level}" for factor, known in levels.items() for level in known[1:]]
+    two = [factor for factor, known in levels.items() if len(known) == 2] if study.design == "full" else []
+    return names + [f"{first} x {second}: {levels[first][1]}" for first, second in combinations(two, 2)]
+
+
+def _check_names(study: Study) -> None:
+    for factor, levels in study.factors.items():
+        if len(levels) < 2:
+            raise ConfigError(f"the factor {shown(factor)} needs at least two levels, the first being the reference")
+        for name in (study.name, factor, *levels):
+            if not name.isprintable() or not name.strip():
+                raise ConfigError(f"{shown(name)} names nothing that could be printed; give letters")
+    if not study.factors:
+        raise ConfigError("factors = {}: give at least one, each a table of two or more levels")
+
+
+def _check_count(study: Study) -> None:
+    if study.design == "fraction":
+        study.fractional()
+    runs = study.count * len(study.seeds)
+    if study.count > MOST_CELLS or runs > MOST_RUNS:
+        raise ConfigError(
+            f"the study asks for {study.count:,} cells x {len(study.seeds):,} seeds; at most {MOST_CELLS:,} cells and "
+            f'{MOST_RUNS:,} runs are possible. design = "one" changes one factor at a time, "fraction" takes a part'
+        )
 
 
 @lru_cache(maxsize=256)
@@ -124,79 +180,7 @@ def label(cell: Mapping[str, str]) -> str:
 
 def aliases(study: Study) -> str:
     """What a fractional design costs, in words."""
-    found = fractional({name: list(levels) for name, levels in study.factors.items()}, study.fraction)
+    found = study.fractional()
     clear = {3: "are those of pairs of factors too", 4: "are clear of pairs of factors"}
     words = clear.get(found.resolution, "and pairs of factors are clear of each other")
     return f"resolution {found.resolution}: main effects {words}; generated: {', '.join(found.generators)}"
-
-
-def load_study(path: Path) -> Study:
-    """A study from TOML. Raises `SpecError` for what is missing, unknown or means nothing."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"the study {path} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"the study {path} is not TOML: {error}") from None
-    names = [entry.name for entry in fields(Study)]
-    for name in values:
-        if name not in names:
-            raise SpecError(f"{path}: a study has no field {name!r}; {nearest(name, names)}")
-    missing = [name for name in ("model", "data", "factors") if not values.get(name)]
-    if missing:
-        raise SpecError(f"{path} says nothing of {', '.join(missing)}")
-    if str(values["data"]).startswith(PREFIXES) and "classes" not in values:
-        raise SpecError(f"{path}: data = {values['data']!r} is not read before training; say classes = its number")
-    factors = {name: _levels(path, name, levels) for name, levels in values["factors"].items()}
-    known: dict[str, Any] = {
-        **_facts_of(str(values["data"])),
-        **values,
-        "name": values.get("name", path.resolve().parent.name if path.name == "study.toml" else path.stem),
-        "factors": factors,
-    }
-    known["seeds"] = tuple(values.get("seeds", (0, 1, 2, 3, 4)))
-    known["settings"] = _texts(values.get("settings", {}))
-    study = Study(**known)
-    _check(path, study)
-    return study
-
-
-def _facts_of(data: str) -> dict[str, int]:
-    """What is known of a data set before it is read: the side, the channels and the classes of its pictures."""
-    facts = describe(data)
-    size, known = facts.size or PHOTOGRAPH, {"classes": len(facts.classes)} if facts.classes else {}
-    return {"input_size": size, "channels": facts.channels, **known}
-
-
-def _levels(path: Path, factor: str, levels: Any) -> dict[str, Level]:
-    if not isinstance(levels, dict) or len(cast(dict[str, Any], levels)) < 2:
-        raise SpecError(f"{path}: the factor {factor} needs at least two levels, the first being the reference")
-    found: dict[str, Level] = {}
-    for name, value in cast(dict[str, Any], levels).items():
-        if isinstance(value, str):
-            found[name] = Level(value)
-        elif isinstance(value, dict):
-            table = cast(dict[str, Any], value)
-            found[name] = Level(table.get("rules", ""), _texts(table.get("settings", {})), table.get("model", ""))
-        else:
-            raise SpecError(f"{path}: level {name} of {factor} is {value!r}; write rules as text, or a table")
-    return found
-
-
-def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Values as the command line writes them."""
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
-
-
-def _check(path: Path, study: Study) -> None:
-    for name, known in CHOICES.items():
-        if getattr(study, name) not in known:
-            raise SpecError(f"{path}: {name} = {getattr(study, name)!r}; {nearest(str(getattr(study, name)), known)}")
-    if not study.seeds or len(set(study.seeds)) != len(study.seeds):
-        raise SpecError(f"{path}: seeds = {list(study.seeds)}; give at least one, each once")
-    if study.data not in NAMES and not study.data.startswith(PREFIXES) and not Path(study.data).is_dir():
-        raise SpecError(f"{path}: data = {study.data!r} is no folder; {nearest(study.data, NAMES)}")
-    for expected, verdict in study.expects.items():
-        one_of("the study", f"expects.{expected}", verdict, ("better", "worse"))
-    for cell in study.cells():
-        study.setup(cell, 0)

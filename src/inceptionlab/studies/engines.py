@@ -1,4 +1,4 @@
-"""Where the runs of a study are computed: in processes of this machine, or on a Ray cluster."""
+"""Where the runs of a study are computed: in this process, in several of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,13 +16,29 @@ from typing import Any
 
 import torch
 
-from inceptionlab.errors import RunError
+from inceptionlab.errors import MissingExtra, RunError
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup
-from inceptionlab.studies.running import Engine, Outcome, Run, execute
+from inceptionlab.studies.place import Place
+from inceptionlab.studies.running import Engine, Outcome, Run, execute, in_turn
 from inceptionlab.training.callbacks import Callbacks
 
 Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def engine_at(place: Place, stop: Stop = never, say: Callable[[str], None] = print) -> Engine:
+    """The engine of a place. Raises `MissingExtra` where Ray is asked for and not installed."""
+    machine = Machine(place.device, place.data_dir.resolve() if place.data_dir else None)
+    if place.on == "ray":
+        return on_ray(machine, place.ray_address, place.gpus, stop)
+    if place.workers > 1:
+        return in_processes(machine, place.workers, stop)
+    return in_turn(machine, Callbacks(say=say, stop=stop))
 
 
 def in_processes(machine: Machine, workers: int, stop: Stop) -> Engine:
@@ -29,7 +46,7 @@ def in_processes(machine: Machine, workers: int, stop: Stop) -> Engine:
     gpus = torch.cuda.device_count() if machine.device in ("auto", "cuda") else 0
     threads = max(1, (os.cpu_count() or 1) // workers)
 
-    def run(runs: Sequence[Run]) -> Iterator[Outcome]:
+    def run(runs: Sequence[Run]) -> Iterator[tuple[Run, Outcome]]:
         context = get_context("spawn")
         places, halt = context.Queue(), context.Event()
         for number in range(workers):
@@ -39,13 +56,25 @@ def in_processes(machine: Machine, workers: int, stop: Stop) -> Engine:
             while waiting:
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield waiting.pop(future), future.result()
+                    yield waiting.pop(future), _outcome(future.result)
                 if stop():
                     halt.set()
                     pool.shutdown(cancel_futures=True)
-                    raise KeyboardInterrupt
+                    ended = [future for future in waiting if not future.cancelled()]
+                    yield from ((waiting[future], _outcome(future.result)) for future in ended)
+                    return
 
     return run
+
+
+def _outcome(result: Callable[[], Outcome]) -> Outcome:
+    try:
+        return result()
+    except BrokenProcessPool:
+        raise RunError(
+            "a process of the study ended early: its error stands above, or the system lacked memory; the "
+            "study goes on with the same command, and needs less memory with fewer --workers"
+        ) from None
 
 
 def on_ray(machine: Machine, address: str, gpus: float, stop: Stop) -> Engine:
@@ -56,9 +85,9 @@ def on_ray(machine: Machine, address: str, gpus: float, stop: Stop) -> Engine:
     try:
         import ray
     except ImportError:
-        raise RunError("Ray is not installed: pip install 'inceptionlab[ray]'") from None
+        raise MissingExtra("Ray", "ray") from None
 
-    def run(runs: Sequence[Run]) -> Iterator[Outcome]:
+    def run(runs: Sequence[Run]) -> Iterator[tuple[Run, Outcome]]:
         library: Any = ray
         if not library.is_initialized():
             quiet = {"log_to_driver": False, "include_dashboard": False} if address == "local" else {}
@@ -72,7 +101,7 @@ def on_ray(machine: Machine, address: str, gpus: float, stop: Stop) -> Engine:
             if stop():
                 for reference in waiting:
                     library.cancel(reference)
-                raise KeyboardInterrupt
+                return
 
     return run
 
@@ -100,12 +129,12 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _apart(setup: Setup, folder: str, machine: Machine) -> str:
+def _apart(setup: Setup, folder: str, machine: Machine) -> Outcome:
     """A run in a worker."""
     return execute(setup, Path(folder), machine, Callbacks(say=lambda _: None, stop=_HALT[0].is_set))
 
 
-def _with_one_thread(setup: Setup, folder: str, machine: Machine) -> str:
+def _with_one_thread(setup: Setup, folder: str, machine: Machine) -> Outcome:
     """A run as a Ray task."""
     torch.set_num_threads(1)
     return execute(setup, Path(folder), replace(machine, tensorboard=False), Callbacks(say=lambda _: None))

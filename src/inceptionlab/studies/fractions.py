@@ -13,9 +13,10 @@ MOST_FACTORS = 9
 
 @dataclass(frozen=True, slots=True)
 class Fraction:
-    """A fractional design (Box, Hunter and Hunter 2005, chapter 6): its cells, the reference first, and what its
-    fraction costs. Under resolution 3 main effects are those of pairs too, under 4 only of triples, under 5 even
-    pairs are clear of each other.
+    """A fractional design (Box, Hunter and Hunter 2005, chapter 6): its cells, the reference first, and its resolution.
+
+    At resolution 3 the effect of a factor cannot be told from interactions of two others, at 4 only from those of
+    three; at 5 the interactions of two factors can be told from each other too.
     """
 
     cells: tuple[dict[str, str], ...]
@@ -52,7 +53,9 @@ def fractional(factors: Mapping[str, Sequence[str]], fraction: int) -> Fraction:
 
 
 def _best_words(factors: int, lost: int) -> tuple[int, ...]:
-    """For each generated factor the base factors (bits) whose product it is; the shortest word as long as can be."""
+    """For each generated factor, the base factors (as bits) whose product it is; chosen for the highest resolution, and
+    among those for the fewest words of that length.
+    """
     base = factors - lost
     candidates = [word for word in range(1, 1 << base) if word.bit_count() > 1]
     choices = list(combinations(sorted(candidates, key=lambda word: -word.bit_count()), lost))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from html import escape
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any, cast
@@ -13,44 +14,58 @@ from typing import Any, cast
 from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
 from inceptionlab.data.registry import default_recipe
+from inceptionlab.report.page import Table, render
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
-from inceptionlab.studies.results import Results
-from inceptionlab.studies.statistics import Comparison
-from inceptionlab.training.recipe import as_table, load_recipe
+from inceptionlab.studies.results import HEADS, StudyResults
+from inceptionlab.studies.running import Run
+from inceptionlab.training.recipe import load_recipe
 
-_STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1b1b1b; background: #fff } h1 { margin-bottom: .2rem } .soft { color: #667 }
-table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; text-align: left; white-space: nowrap }
-.scroll { overflow-x: auto } code, pre { font-size: .8rem } details { margin: .4rem 0 } summary { cursor: pointer }
- a { color: #3b82f6 } svg { max-width: 100%; min-width: 34rem; height: auto } li { margin: .3rem 0 }
-@media (prefers-color-scheme: dark) { body { color: #eee; background: #16181c } .soft { color: #9ab } }
-"""
+_LATEX = str.maketrans({
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+})  # fmt: skip
 
 
-def sentence(c: Comparison) -> str:
-    """A comparison in words, in points of accuracy."""
-    change = f"{100 * c.difference:+.2f} points (95 % interval {100 * c.low:+.2f} to {100 * c.high:+.2f})"
-    pairs = f"{c.n} pairs" if c.unit == "pairs" else f"two single runs on {c.n:,} pictures"
-    numbers = f"{change}, {pairs}, p {c.p_corrected:.3g} after Holm"
-    what = f"{c.factor}: {c.b} against {c.a}"
-    if " x " in c.factor:
-        first, _, second = c.factor.partition(" x ")
-        what = f"{second} with {first}={c.b} against with {first}={c.a}"
-    ending = {
-        "better": "gains", "worse": "loses", "no difference worth having": "no difference worth having",
-        "undecided": "undecided",
-    }[c.verdict]  # fmt: skip
-    more = f"; about {c.more} more {c.unit} would settle it" if c.more else ""
-    return f"{what}: {ending}, {numbers}{more}"
+@dataclass(frozen=True, slots=True)
+class _Change:
+    cell: str
+    spec: str
+    drawing: str
+    lines: str
 
 
-def write_report(results: Results, out: Path) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class _RunRow:
+    cell: str
+    seed: int
+    outcome: str
+    folder: str
+    finished: bool
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    title: str
+    about: str
+    claim: str
+    verdict: str
+    verdicts: list[str]
+    effects: str
+    interactions: str
+    costs: str
+    cells: Table
+    curves: str
+    changes: list[_Change]
+    runs: list[_RunRow]
+
+
+def write_report(results: StudyResults, out: Path) -> list[Path]:
     """Write results.json, report.html, report.md, runs.csv and table.tex into a folder; gives their paths."""
     contents = {
-        "results.json": json.dumps(_finite(results.as_record()), indent=1, ensure_ascii=False) + "\n",
+        "results.json": json.dumps(_finite(_record(results)), indent=1, ensure_ascii=False) + "\n",
         "report.html": report_html(results), "report.md": report_markdown(results), "runs.csv": runs_csv(results),
         "table.tex": table_latex(results),
     }  # fmt: skip
@@ -59,138 +74,112 @@ def write_report(results: Results, out: Path) -> list[Path]:
     return [out / name for name in contents]
 
 
+def _record(results: StudyResults) -> dict[str, Any]:
+    """Plain values for JSON."""
+    return {
+        "study": results.study.name, "claim": results.study.claim, "verdict": results.verdict,
+        "comparisons": [asdict(one) for one in results.comparisons], "cells": [asdict(row) for row in results.cells],
+        "runs": [
+            {"cell": run.cell, "seed": run.seed, "folder": str(run.folder),
+             "test": asdict(run.score) if run.score else None, "error": run.error}
+            for run in results.runs
+        ],
+    }  # fmt: skip
+
+
 def _finite(value: Any) -> Any:
     """Plain values with null for what JSON cannot say."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}  # type: ignore[misc]
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in cast(Mapping[str, Any], value).items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]  # type: ignore[misc]
+        return [_finite(item) for item in cast(list[Any], value)]
     return None if isinstance(value, float) and value - value != 0 else value
 
 
-def report_html(results: Results) -> str:
-    """One self-contained page."""
+def report_html(results: StudyResults) -> str:
+    """One page that loads nothing from elsewhere."""
     study = results.study
-    failed = [run for run in results.runs if run.error]
-    missing = [run for run in results.runs if run.record is None and not run.error]
-    state = f"{len(results.runs)} runs, {len(failed)} failed, {len(missing)} not run yet"
-    verdicts = "".join(f"<li>{escape(sentence(c))}</li>" for c in results.comparisons)
-    verdict = f" <b>{results.claim}</b>" if results.claim else ""
-    claim = f"<p>Claim: {escape(study.claim)}{verdict}</p>" if study.claim else ""
-    interactions = interactions_svg(results)
-    parts = [
-        f"<h1>{escape(study.name)}</h1><p class='soft'>{escape(study.model)} on {escape(study.data)}, seeds "
-        f"{', '.join(map(str, study.seeds))}; {state}</p>{claim}",
-        f"<h2>Verdicts</h2><ul>{verdicts}</ul>",
-        f"<h2>Effects</h2><div class='scroll'>{effects_svg(results.comparisons)}</div>" if results.comparisons else "",
-        f"<h2>Interactions</h2><div class='scroll'>{interactions}</div>" if interactions else "",
-        f"<h2>Accuracy and cost</h2><div class='scroll'>{costs_svg(results)}</div>"
-        f"<div class='scroll'>{_cells(results)}</div>",
-        f"<h2>Learning curves</h2><div class='scroll'>{curves_svg(results)}</div>",
-        f"<h2>What each level changes</h2>{_changes(results)}",
-        f"<h2>Runs</h2><div class='scroll'>{_runs(results)}</div>",
-    ]
-    head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-    title = f"<title>{escape(study.name)}</title>"
-    return f"<!doctype html><html lang='en'>{head}{title}<style>{_STYLE}</style>{''.join(parts)}</html>"
+    failed = sum(bool(run.error) for run in results.runs)
+    missing = sum(run.score is None and not run.error for run in results.runs)
+    seeds = ", ".join(map(str, study.seeds))
+    return render("study.html", _Page(
+        title=study.name,
+        about=f"{study.model} on {study.data}, seeds {seeds}; {len(results.runs)} runs, {failed} failed, {missing} not "
+              "run yet",
+        claim=study.claim, verdict=results.verdict, verdicts=[str(c) for c in results.comparisons],
+        effects=effects_svg(results.comparisons) if results.comparisons else "",
+        interactions=interactions_svg(results), costs=costs_svg(results), cells=results.table,
+        curves=curves_svg(results), changes=_changes(results), runs=[_run_row(run) for run in results.runs],
+    ))  # fmt: skip
 
 
-_HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "kB a picture", "ms a step", "s", "Pareto")
-
-
-def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        row["cell"], str(row["n"]), f"{100 * row['top1']:.2f}", f"{100 * row['low']:.2f} to {100 * row['high']:.2f}",
-        f"{row['params']:,}", f"{row['macs'] / 1e6:.1f}", f"{row['memory'] / 1e3:.0f}", f"{row['step_ms']:.1f}",
-        f"{row['seconds']:.0f}", "yes" if row["pareto"] else "",
-    )  # fmt: skip
-
-
-def _cells(results: Results) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("", *_HEADS))
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in (str(number), *_row(row))) + "</tr>"
-        for number, row in enumerate(results.cells, 1)
-    )
-    return f"<table><tr>{head}</tr>{rows}</table>"
-
-
-def _changes(results: Results) -> str:
-    """For each cell beside the reference: the lines of its difference, folded, and a drawing of a changed block."""
+def _changes(results: StudyResults) -> list[_Change]:
+    """For each cell beside the reference: the lines of its difference, and a drawing of a changed block."""
     study = results.study
-    reference = study.spec(study.reference)
-    found: list[str] = []
+    reference, found = study.spec(study.reference), list[_Change]()
     for cell in study.cells()[1:]:
         spec = study.spec(cell)
-        lines = escape("\n".join(diff(reference, spec)))
-        found.append(
-            f"<details><summary>{escape(label(cell))} <span class='soft'>{escape(spec.title)}</span></summary>"
-            f"<div class='scroll'>{changed_block(reference, spec)}</div><pre class='scroll'>{lines}</pre></details>"
-        )
-    return "".join(found)
+        lines = "\n".join(diff(reference, spec))
+        found.append(_Change(label(cell), spec.title, changed_block(reference, spec), lines))
+    return found
+
+
+def _run_row(run: Run) -> _RunRow:
+    outcome = f"{100 * run.score.top1:.2f} %" if run.score else run.error or "not run yet"
+    return _RunRow(label(run.cell), run.seed, outcome, run.folder.name, run.score is not None, command_of(run.setup))
 
 
 def command_of(setup: Setup) -> str:
-    """The command that trains a run again, on its own."""
-    base = flat(as_table(load_recipe(default_recipe(setup.data))))
-    changed = {name: value for name, value in flat(as_table(setup.recipe)).items() if value != base[name]}
+    """The command that trains a run again, on its own. The title says all that was changed of the network, so that no
+    small stem is to be added to it; the data's folder is the one that the run was told.
+    """
+    base = flat(asdict(load_recipe(default_recipe(setup.data))))
+    changed = {name: value for name, value in flat(asdict(setup.recipe)).items() if value != base[name]}
     limits = {"train": setup.limit_train, "test": setup.limit_test}
     parts = [
         "inceptionlab train", f"--model {quote(setup.spec.title)}", f"--data {quote(setup.data)}",
+        f"--input-size {setup.spec.input.height}", "--stem imagenet", *(["--aux"] if setup.spec.aux else []),
         f"--seed {setup.seed}", *(f"--limit-{name} {value}" for name, value in limits.items() if value),
+        *([f"--weights {quote(setup.weights)}"] if setup.weights else []),
         *(f"--set {quote(f'{name}={json.dumps(value)}')}" for name, value in changed.items()),
     ]  # fmt: skip
     return " ".join(parts)
 
 
-def flat(table: dict[str, Any]) -> dict[str, Any]:
+def flat(table: Mapping[str, Any]) -> dict[str, Any]:
     """A table of tables with dotted names."""
     found: dict[str, Any] = {}
     for name, value in table.items():
-        if isinstance(value, dict):
-            found |= {f"{name}.{key}": item for key, item in cast(dict[str, Any], value).items()}
-        else:
-            found[name] = value
+        inner = flat(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else None
+        found |= {name: value} if inner is None else {f"{name}.{key}": item for key, item in inner.items()}
     return found
 
 
-def _runs(results: Results) -> str:
-    rows: list[str] = []
-    for run in results.runs:
-        outcome = f"{100 * run.record['top1']:.2f} %" if run.record else escape(run.error or "not run yet")
-        link = f"<a href='runs/{run.folder.name}/report.html'>{run.folder.name}</a>" if run.record else run.folder.name
-        cell = escape(", ".join(f"{name}={level}" for name, level in run.cell.items()))
-        again = f"<code>{escape(command_of(run.setup))}</code>"
-        rows.append(f"<tr><td>{cell}</td><td>{run.seed}</td><td>{outcome}</td><td>{link}</td><td>{again}</td></tr>")
-    head = "".join(f"<th>{name}</th>" for name in ("cell", "seed", "top-1", "run", "command"))
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
-
-
-def report_markdown(results: Results) -> str:
+def report_markdown(results: StudyResults) -> str:
     """The verdicts and the table of cells."""
-    claim = [f"Claim: {results.study.claim} {results.claim}".rstrip(), ""] if results.study.claim else []
-    lines = [f"# {results.study.name}", "", *claim, *(f"- {sentence(c)}" for c in results.comparisons), ""]
-    lines += ["| " + " | ".join(_HEADS) + " |", "|---" * len(_HEADS) + "|"]
-    lines += ["| " + " | ".join(_row(row)) + " |" for row in results.cells]
+    claim = [f"Claim: {results.study.claim} {results.verdict}".rstrip(), ""] if results.study.claim else []
+    lines = [f"# {results.study.name}", "", *claim, *(f"- {c}" for c in results.comparisons), ""]
+    lines += ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
+    lines += ["| " + " | ".join(value.replace("|", r"\|") for value in row.shown) + " |" for row in results.cells]
     return "\n".join(lines) + "\n"
 
 
-def runs_csv(results: Results) -> str:
-    """One line a run."""
+def runs_csv(results: StudyResults) -> str:
+    """One line per run."""
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\n")
     factors = list(results.study.factors)
     table.writerow([*factors, "seed", "top1", "loss", "ece", "error", "run"])
     for run in results.runs:
-        record = run.record or {}
-        numbers = [record.get(name, "") for name in ("top1", "loss", "ece")]
+        numbers = (run.score.top1, run.score.loss, run.score.ece) if run.score else ("", "", "")
         table.writerow([*(run.cell[f] for f in factors), run.seed, *numbers, run.error, run.folder.name])
     return buffer.getvalue()
 
 
-def table_latex(results: Results) -> str:
+def table_latex(results: StudyResults) -> str:
     """The table of cells for a paper."""
-    rows = [" & ".join(value.replace("%", r"\%").replace("_", r"\_") for value in _row(row)) for row in results.cells]
-    head = " & ".join(name.replace("%", r"\%") for name in _HEADS)
-    body = " \\\\\n".join([head, *rows])
-    return f"\\begin{{tabular}}{{l{'r' * (len(_HEADS) - 1)}}}\n{body} \\\\\n\\end{{tabular}}\n"
+    rows = [
+        " & ".join(value.translate(_LATEX) for value in row) for row in (HEADS, *(row.shown for row in results.cells))
+    ]
+    body = " \\\\\n".join(rows)
+    return f"\\begin{{tabular}}{{l{'r' * (len(HEADS) - 1)}}}\n{body} \\\\\n\\end{{tabular}}\n"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Literal
 
+from inceptionlab.report.page import Table, render
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.studies.design import Study, label
 from inceptionlab.studies.running import Run, costs_of, require, runs_of
@@ -16,106 +17,163 @@ from inceptionlab.studies.statistics import Comparison, bootstrap_mean, compare,
 from inceptionlab.training.records import Epoch
 
 METRIC = "top1"
+HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "kB per image", "ms per step", "s", "Pareto")
+"""What `CellResult.shown` gives."""
+Cell = Mapping[str, str]
+Verdict = Literal["", "confirmed", "refuted", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """What a study found: a row a cell, a comparison a level and interaction, and every run."""
+class CellResult:
+    """A cell over its finished runs: the mean accuracy with its 95 % interval, the costs, and the mean validation
+    accuracy after each epoch. In the Pareto front no other cell is both cheaper (multiply-adds) and more accurate.
+    """
+
+    cell: str
+    levels: Cell
+    n: int
+    top1: float
+    low: float
+    high: float
+    params: int
+    macs: int
+    seconds: float
+    step_ms: float
+    memory: int
+    curve: tuple[float, ...]
+    pareto: bool = False
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The row of a table under `HEADS`."""
+        interval = f"{100 * self.low:.2f} to {100 * self.high:.2f}" if self.n > 1 else "one run"
+        return (
+            self.cell, str(self.n), f"{100 * self.top1:.2f}", interval,
+            f"{self.params:,}", f"{self.macs / 1e6:.1f}", f"{self.memory / 1e3:.0f}", f"{self.step_ms:.1f}",
+            f"{self.seconds:.0f}", "yes" if self.pareto else "",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResults:
+    """What a study found: a row per cell, a comparison per level and interaction, and every run. `complete` is False
+    where the study was stopped before its end.
+    """
 
     study: Study
     runs: list[Run]
-    cells: list[dict[str, Any]]
+    cells: list[CellResult]
     comparisons: list[Comparison]
+    complete: bool = True
 
     @property
-    def claim(self) -> str:
-        """What the comparisons say of the study's claim: "confirmed" where all that it expects came, "refuted" where
-        one was decided otherwise, "undecided" else; "" for a study without expectations.
+    def verdict(self) -> Verdict:
+        """What the comparisons say of the study's claim: "confirmed" where all verdicts are the expected ones,
+        "refuted" where one was decided otherwise, else "undecided"; "" for a study that expects nothing.
         """
-        expects = self.study.expects
         found = {f"{c.factor}: {c.b}": c.verdict for c in self.comparisons}
-        verdicts = [(found.get(name, "undecided"), wanted) for name, wanted in expects.items()]
+        verdicts = [(found.get(name, "undecided"), wanted) for name, wanted in self.study.expects.items()]
         if not verdicts:
             return ""
         if any(verdict not in (wanted, "undecided") for verdict, wanted in verdicts):
             return "refuted"
         return "confirmed" if all(verdict == wanted for verdict, wanted in verdicts) else "undecided"
 
-    def as_record(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        runs = [
-            {"cell": run.cell, "seed": run.seed, "folder": str(run.folder), "test": run.record, "error": run.error}
-            for run in self.runs
-        ]
-        comparisons = [one.as_record() for one in self.comparisons]
-        about = {"study": self.study.name, "claim": self.study.claim, "verdict": self.claim}
-        return {**about, "comparisons": comparisons, "cells": self.cells, "runs": runs}
+    @property
+    def table(self) -> Table:
+        """The cells, numbered as in the charts."""
+        rows = [(str(number), *row.shown) for number, row in enumerate(self.cells, 1)]
+        return Table(("", *HEADS), rows, (1,))
+
+    def _repr_html_(self) -> str:
+        """The verdicts and the table of cells, which Jupyter shows."""
+        return render("verdicts.html", self)
 
 
-def gather(study: Study, out: Path) -> Results:
+def gather(study: Study, out: Path) -> StudyResults:
     """The results of the runs in a folder. Raises `RunError` where none is finished."""
     runs = runs_of(study, out)
-    finished = require(runs)
-    comparisons = holm([*_main_effects(study, finished), *_interactions(study, finished)], study.worth)
-    return Results(study, runs, _cells(study, finished), comparisons)
+    found = _Found(study, require(runs))
+    comparisons = holm([*_main_effects(found), *_interactions(found)], study.worth)
+    return StudyResults(study, runs, _cells(found), comparisons)
 
 
-def _value(runs: Sequence[Run], cell: dict[str, str], seed: int) -> float | None:
-    found = (run.record[METRIC] for run in runs if run.cell == cell and run.seed == seed and run.record)
-    return next(found, None)
+class _Found:
+    """The accuracies of finished runs by cell and seed."""
+
+    def __init__(self, study: Study, runs: Sequence[Run]) -> None:
+        self.study, self.cells = study, study.cells()
+        self.runs: dict[frozenset[tuple[str, str]], list[Run]] = {}
+        self.top1: dict[tuple[frozenset[tuple[str, str]], int], float] = {}
+        for run in runs:
+            key = frozenset(run.cell.items())
+            self.runs.setdefault(key, []).append(run)
+            if run.score is not None:
+                self.top1[key, run.seed] = run.score.top1
+
+    def of(self, cell: Cell) -> list[Run]:
+        """The finished runs of a cell."""
+        return self.runs.get(frozenset(cell.items()), [])
+
+    def mean(self, cells: Sequence[Cell], seed: int) -> float | None:
+        """The mean accuracy of cells with a seed, None where one of them is not finished."""
+        values = [self.top1.get((frozenset(cell.items()), seed)) for cell in cells]
+        known = [value for value in values if value is not None]
+        return fmean(known) if known and len(known) == len(values) else None
 
 
-def _cells(study: Study, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for cell in study.cells():
-        own = [run for run in runs if run.cell == cell and run.record]
+def _cells(found: _Found) -> list[CellResult]:
+    rows: list[CellResult] = []
+    for cell in found.cells:
+        own = found.of(cell)
         if own:
-            mean, low, high = bootstrap_mean([run.record[METRIC] for run in own if run.record])
             costs = [costs_of(run) for run in own]
-            rows.append({
-                "cell": label(cell), "levels": cell, "n": len(own), METRIC: mean, "low": low, "high": high,
-                "params": costs[0]["params"], "macs": costs[0]["macs"], "seconds": fmean(c["seconds"] for c in costs),
-                "step_ms": fmean(c["step_ms"] for c in costs), "memory": costs[0]["memory"],
-                "curve": _curve([RunFolder(run.folder).epochs() for run in own]),
-            })  # fmt: skip
-    front = pareto_front([(row["macs"], row[METRIC]) for row in rows])
-    return [{**row, "pareto": i in front} for i, row in enumerate(rows)]
+            rows.append(CellResult(
+                label(cell), cell, len(own), *bootstrap_mean([run.score.top1 for run in own if run.score]),
+                costs[0].params, costs[0].macs, fmean(c.seconds for c in costs), fmean(c.step_ms for c in costs),
+                costs[0].memory, _curve([RunFolder(run.folder).epochs() for run in own]),
+            ))  # fmt: skip
+    front = pareto_front([(row.macs, row.top1) for row in rows])
+    return [replace(row, pareto=i in front) for i, row in enumerate(rows)]
 
 
-def _curve(metrics: Sequence[Sequence[Epoch]]) -> list[float]:
+def _curve(epochs: Sequence[Sequence[Epoch]]) -> tuple[float, ...]:
     """The mean validation accuracy after each epoch that all runs have."""
-    return [fmean(record.val_top1 for record in epoch) for epoch in zip(*metrics, strict=False)]
+    return tuple(fmean(one.val_top1 for one in epoch) for epoch in zip(*epochs, strict=False))
 
 
-def _main_effects(study: Study, runs: Sequence[Run]) -> Iterator[Comparison]:
-    """Each level against the first of its factor, or the one before it."""
+def _main_effects(found: _Found) -> Iterator[Comparison]:
+    """Each level compared with the first of its factor, or with the one before it."""
+    study = found.study
     for factor, levels in study.factors.items():
         names = list(levels)
         for i, level in enumerate(names[1:]):
             other = names[i] if study.against == "previous" else names[0]
-            matches = _matches(study, factor, other, level)
-            pairs = _paired(study, runs, matches)
+            matches = _matches(found, factor, other, level)
+            pairs = _paired(found, matches)
             if len(study.seeds) == 1 and len(matches) == 1 and pairs:
-                yield _of_two_runs(study, factor, (other, level), matches[0], runs)
+                yield _of_two_runs(found, factor, (other, level), matches[0])
             elif pairs:
                 yield compare(factor, other, level, METRIC, pairs, study.worth)
 
 
-Match = tuple[list[dict[str, str]], list[dict[str, str]]]
+Match = tuple[list[Cell], list[Cell]]
 """Cells at one level and cells at another whose means are compared."""
 
 
-def _matches(study: Study, factor: str, first: str, second: str) -> list[Match]:
-    """The cells that differ in a factor alone, or in a fraction, which has none, all cells of both levels."""
-    cells = study.cells()
-    if study.design == "fraction":
+def _matches(found: _Found, factor: str, first: str, second: str) -> list[Match]:
+    """The cells that differ in a factor alone; in a fraction, which has no such cells, all cells of both levels."""
+    cells = found.cells
+    if found.study.design == "fraction":
         return [([c for c in cells if c[factor] == first], [c for c in cells if c[factor] == second])]
-    return [([cell | {factor: first}], [cell]) for cell in cells if cell[factor] == second]
+    return [([{**cell, factor: first}], [cell]) for cell in cells if cell[factor] == second]
 
 
-def _paired(study: Study, runs: Sequence[Run], matches: list[Match]) -> list[tuple[float, float]]:
-    """For each seed the means over the matches; those that no seed has are left out, and seeds that lack one."""
-    rows = [[(_mean(runs, a, seed), _mean(runs, b, seed)) for a, b in matches] for seed in study.seeds]
+def _paired(found: _Found, matches: list[Match]) -> list[tuple[float, float]]:
+    """For each seed the means over the matches. A match that no seed has finished is left out, and then a seed that has
+    not finished all the others.
+    """
+    rows = [[(found.mean(a, seed), found.mean(b, seed)) for a, b in matches] for seed in found.study.seeds]
     kept = [i for i in range(len(matches)) if any(None not in row[i] for row in rows)]
     pairs: list[tuple[float, float]] = []
     for row in rows:
@@ -125,38 +183,38 @@ def _paired(study: Study, runs: Sequence[Run], matches: list[Match]) -> list[tup
     return pairs
 
 
-def _mean(runs: Sequence[Run], cells: Sequence[dict[str, str]], seed: int) -> float | None:
-    values = [_value(runs, cell, seed) for cell in cells]
-    return None if None in values else fmean(value for value in values if value is not None)
-
-
-def _of_two_runs(study: Study, factor: str, levels: tuple[str, str], match: Match, runs: Sequence[Run]) -> Comparison:
-    """Two single runs on the same test pictures, by McNemar's test: it is about these two networks alone."""
+def _of_two_runs(found: _Found, factor: str, levels: tuple[str, str], match: Match) -> Comparison:
+    """Two single runs compared on the same test images by McNemar's test: it is about these two networks alone."""
     right: list[list[bool]] = []
     for cells in match:
-        run = next(run for run in runs if run.cell == cells[0] and run.record)
-        found = RunFolder(run.folder).predictions()
-        right.append([bool(same) for same in found.logits.argmax(1) == found.labels])
-    return compare_pictures(factor, *levels, METRIC, (right[0], right[1]), study.worth)
+        answers = RunFolder(found.of(cells[0])[0].folder).predictions()
+        right.append([bool(same) for same in answers.logits.argmax(1) == answers.labels])
+    return compare_pictures(factor, *levels, METRIC, (right[0], right[1]), found.study.worth)
 
 
-def _interactions(study: Study, runs: Sequence[Run]) -> Iterator[Comparison]:
+def _interactions(found: _Found) -> Iterator[Comparison]:
     """For two factors of two levels: whether the second gains more where the first is at its other level."""
-    cells = study.cells()
+    study = found.study
     two = [factor for factor, levels in study.factors.items() if len(levels) == 2]
     for first, second in combinations(two if study.design == "full" else [], 2):
-        (a0, a1), (b0, b1) = (tuple(study.factors[name]) for name in (first, second))
-        rest = [cell for cell in cells if cell[first] == a0 and cell[second] == b0]
-        pairs: list[tuple[float, float]] = []
-        for seed in study.seeds:
-            gains: list[tuple[float, float]] = []
-            for cell in rest:
-                corner = [_value(runs, cell | {first: a, second: b}, seed) for a in (a0, a1) for b in (b0, b1)]
-                if any(value is None for value in corner):
-                    break
-                low0, low1, high0, high1 = (float(value or 0) for value in corner)
-                gains.append((low1 - low0, high1 - high0))
-            else:
-                pairs.append((fmean(g for g, _ in gains), fmean(g for _, g in gains)))
+        pairs = [pair for seed in study.seeds if (pair := _gains(found, first, second, seed)) is not None]
         if pairs:
-            yield compare(f"{first} x {second}", a0, a1, METRIC, pairs, study.worth)
+            a, b = study.factors[first]
+            plain = compare(f"{first} x {second}", a, b, METRIC, pairs, study.worth)
+            yield replace(plain, interaction=(first, second))
+
+
+def _gains(found: _Found, first: str, second: str, seed: int) -> tuple[float, float] | None:
+    """(gain of the second factor at the first level of the first, at its second level), means over the other factors;
+    None where a run of the seed is not finished.
+    """
+    (a0, a1), (b0, b1) = (tuple(found.study.factors[name]) for name in (first, second))
+    gains: list[tuple[float, float]] = []
+    for cell in found.cells:
+        if cell[first] == a0 and cell[second] == b0:
+            corner = [found.mean([{**cell, first: a, second: b}], seed) for a in (a0, a1) for b in (b0, b1)]
+            known = [value for value in corner if value is not None]
+            if len(known) < 4:
+                return None
+            gains.append((known[1] - known[0], known[3] - known[2]))
+    return fmean(g for g, _ in gains), fmean(g for _, g in gains)

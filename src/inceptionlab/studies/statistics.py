@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, Literal, cast
 
 import numpy as np
-from scipy import stats
+from scipy import stats as untyped
 
 Verdict = Literal["better", "worse", "no difference worth having", "undecided"]
+stats = cast(Any, untyped)
+"""scipy's types do not say what its tests give."""
 LEVEL = 0.05
 RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Level `b` against level `a` of a factor on a metric, over paired runs.
+    """Level `b` of a factor compared with level `a` on a metric, over paired runs.
 
     `difference` is mean(b - a) with its 95 % interval by t; `p` is of the paired t test and `p_corrected` after Holm;
-    `wilcoxon` is the signed-rank test's; `effect` is the mean difference over its standard deviation (Cohen's d_z);
-    `more` is about how many more pairs would settle an undecided comparison, None where it is settled. `unit` says what
-    `n` counts: pairs of runs, or the test pictures of two single runs (then `p` is McNemar's).
+    `wilcoxon` is that of the signed-rank test; `effect` is the mean difference over its standard deviation (d_z of
+    Cohen); `more` is about how many more pairs would settle an undecided comparison, None where it is settled. `unit`
+    says what `n` counts: pairs of runs, or the test images of two single runs (then `p` is McNemar's). In an
+    `interaction` of two factors, the effect of the second one is compared at two levels of the first.
     """
 
     factor: str
@@ -40,20 +43,31 @@ class Comparison:
     verdict: Verdict
     more: int | None = None
     unit: Literal["pairs", "pictures"] = "pairs"
+    interaction: tuple[str, str] | None = None
 
-    def as_record(self) -> dict[str, Any]:
-        """The fields by name."""
-        return asdict(self)
+    def __str__(self) -> str:
+        change = f"{100 * self.difference:+.2f} points"
+        interval = f"(95 % interval {100 * self.low:+.2f} to {100 * self.high:+.2f})"
+        images = self.unit == "pictures"
+        pairs = f"two single runs on {self.n:,} images" if images else f"{self.n} pairs"
+        what = f"{self.factor}: {self.b} against {self.a}"
+        if self.interaction:
+            first, second = self.interaction
+            what = f"{second} with {first}={self.b} against with {first}={self.a}"
+        ending = {"better": "gains", "worse": "loses"}.get(self.verdict, self.verdict)
+        more = f"; about {self.more} more {'images' if images else 'pairs'} would settle it" if self.more else ""
+        return f"{what}: {ending}, {change} {interval}, {pairs}, p {self.p_corrected:.3g} after Holm{more}"
 
 
 def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
-    """(mean, low, high): the mean and its 95 % interval by the percentile bootstrap."""
+    """(mean, low, high): the mean and its 95 % interval by the percentile bootstrap; nan for a single value."""
     array = np.asarray(values, float)
     if len(array) < 2:
         return float(array.mean()), float("nan"), float("nan")
-    picks = np.random.default_rng(seed).integers(0, len(array), (RESAMPLES, len(array)))
-    low, high = np.quantile(array[picks].mean(1), [0.025, 0.975])
-    return float(array.mean()), float(low), float(high)
+    found: Any = stats.bootstrap(
+        (array,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+    )
+    return float(array.mean()), float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def compare(
@@ -61,8 +75,8 @@ def compare(
 ) -> Comparison:
     """Compare paired values (of a, of b). A difference whose whole interval lies within ± `worth` is not worth having.
 
-    With fewer than two pairs, or no spread at all, there is no test: p is 1 unless every difference is the same and not
-    zero, which two or more pairs cannot show by chance alone in continuous metrics (p 0).
+    There is no test where there are fewer than two pairs, or all differences are equal. Then p is 1, except that it is
+    0 where two or more pairs show the same difference other than zero: chance does not do that to a continuous metric.
     """
     differences = np.array([after - before for before, after in pairs], float)
     n, mean = len(differences), float(differences.mean())
@@ -75,8 +89,8 @@ def compare(
     else:
         half = float(stats.t.ppf(1 - LEVEL / 2, n - 1)) * spread / sqrt(n)
         low, high = mean - half, mean + half
-        p = float(cast(Any, stats.ttest_1samp(differences, 0.0)).pvalue)
-        rank = float(cast(Any, stats.wilcoxon(differences)).pvalue) if differences.any() else 1.0
+        p = float(stats.ttest_1samp(differences, 0.0).pvalue)
+        rank = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
         effect = mean / spread
     plain = Comparison(factor, a, b, metric, n, mean, low, high, p, p, rank, effect, "undecided")
     return _judged(plain, worth, spread)
@@ -85,7 +99,7 @@ def compare(
 def compare_pictures(
     factor: str, a: str, b: str, metric: str, right: tuple[Sequence[bool], Sequence[bool]], worth: float = 0.0
 ) -> Comparison:
-    """Compare two single networks by whether each is right on the same pictures (McNemar, exact).
+    """Compare two single networks by whether each is right on the same images (McNemar, exact).
 
     The interval is of the difference of two paired shares; the effect is that difference over its deviation.
     """
@@ -113,7 +127,7 @@ def _judged(comparison: Comparison, worth: float, spread: float) -> Comparison:
 
 
 def _more(c: Comparison, worth: float, spread: float) -> int | None:
-    """How many more pairs would give 80 % power for the difference seen, or for the one worth having."""
+    """How many more pairs would give 80 % power to detect the difference seen, or the smallest one worth having."""
     size = max(abs(c.difference), worth)
     if spread == 0 or size == 0:
         return None
@@ -137,15 +151,15 @@ def holm(comparisons: Sequence[Comparison], worth: float = 0.0) -> list[Comparis
 
 
 def mcnemar(first_right: Sequence[bool], second_right: Sequence[bool]) -> tuple[int, int, float]:
-    """(only the first right, only the second right, exact two-sided p) of two classifiers on the same pictures."""
+    """(only the first right, only the second right, exact two-sided p) of two classifiers on the same images."""
     first, second = np.asarray(first_right, bool), np.asarray(second_right, bool)
     b, c = int((first & ~second).sum()), int((second & ~first).sum())
-    p = 1.0 if b + c == 0 else float(cast(Any, stats.binomtest(b, b + c)).pvalue)
+    p = 1.0 if b + c == 0 else float(stats.binomtest(b, b + c).pvalue)
     return b, c, p
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The places of points (cost, gain) that no other point beats in both."""
+    """The indices of points (cost, gain) that no other dominates (costs at most as much and gains at least as much)."""
     return [
         i for i, (cost, gain) in enumerate(points)
         if not any((c <= cost and g >= gain) and (c, g) != (cost, gain) for c, g in points)

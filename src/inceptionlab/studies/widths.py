@@ -42,5 +42,5 @@ def of_equal_cost(network: Network, target: int, cost: Cost) -> Network:
 
 def _widened(network: Network, factor: float) -> Network:
     """The network by a factor that may be too near to 1 to change a width."""
-    rule = widen(factor)
-    return network if rule.change(network) == network else rule(network)
+    (call,) = widen(factor).calls
+    return network if call.change(network) == network else call.apply(network)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Literal
 
 from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import MeasuredNetwork
 from inceptionlab.errors import SizeError, SpecError, nearest
 from inceptionlab.rules import small_stem
 from inceptionlab.spec.network import Aux, Network
 from inceptionlab.spec.nodes import Pool
 from inceptionlab.spec.tree import sequence
-from inceptionlab.zoo.registry import get_spec
+from inceptionlab.zoo.registry import REGISTRY, get_spec
 
 Stem = Literal["auto", "imagenet", "small"]
 
@@ -34,17 +35,20 @@ def configured(
     if input_size is None and stem != "small":
         return spec
     size = (spec.input.height, spec.input.width) if input_size is None else input_size
-    side = size if isinstance(size, int) else min(size)
+    resized = spec.resized(size)
+    side = min(resized.input.height, resized.input.width)
     if stem == "small" or (stem == "auto" and 2 * side < min(spec.input.height, spec.input.width)):
-        spec = small_stem(side)(spec)
-    return with_fitting_aux(spec.resized(size))
+        resized = small_stem(side)(spec).resized(size)
+    return with_fitting_aux(resized, spec)
 
 
-def with_fitting_aux(spec: Network) -> Network:
+def with_fitting_aux(spec: Network, paper: Network | None = None) -> Network:
     """The network with auxiliary heads that fit its input: where pixels run out in one, its first pool gives the
-    grid that it gives in the paper, whatever it reads.
+    grid that it gives in `paper`, the network at the size that it was made for, whatever it reads.
+
+    Without `paper` that is the zoo's network of its name. Raises `SizeError` where no grid is known.
     """
-    heads = tuple(aux if _fits(replace(spec, aux=(aux,))) else _adaptive(aux, spec.name) for aux in spec.aux)
+    heads = tuple(aux if _fits(replace(spec, aux=(aux,))) else _adaptive(aux, paper or spec) for aux in spec.aux)
     return replace(spec, aux=heads)
 
 
@@ -57,10 +61,22 @@ def _fits(spec: Network) -> bool:
     return True
 
 
-def _adaptive(aux: Aux, name: str) -> Aux:
-    paper = {row.path: row for row in measure(get_spec(name)).walk()}
+def _adaptive(aux: Aux, paper: Network) -> Aux:
+    grids = {row.path: row.output[1] for row in _made_for(paper).walk()}
     children = tuple(
-        (key, Pool(node.kind, to=paper[f"{aux.name}.{key}"].output[1]) if isinstance(node, Pool) else node)
+        (key, Pool(node.kind, to=grids.get(f"{aux.name}.{key}", 1)) if isinstance(node, Pool) else node)
         for key, node in aux.head.children
     )
     return replace(aux, head=sequence(children))
+
+
+def _made_for(paper: Network) -> MeasuredNetwork:
+    """A network measured at the size that its heads were made for: its own, or, where a rule has made that small, that
+    of the zoo's network of its name.
+    """
+    try:
+        return measure(paper)
+    except SizeError:
+        if paper.name not in REGISTRY:
+            raise
+        return measure(get_spec(paper.name))

@@ -78,4 +78,6 @@ def _convs(form: Form) -> Callable[..., Conv]:
 
 
 def _around(conv: Callable[..., Conv], **branch: Node) -> Node:
-    return Concat(one=conv(64), three=Seq(conv(96), conv(128, 3)), **branch, pool=Seq(Pool("max"), conv(32)))
+    return Concat(
+        one=conv(64), three=Seq(conv(96), conv(128, 3)), **branch, pool=Seq(Pool("max"), conv(32)), drop_path=0.0
+    )

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from inceptionlab.analysis.costs import ghost_width, groups_for, has_bias, paddings
 from inceptionlab.nn.layers.bare import bare
-from inceptionlab.spec.leaves import ActKind, Conv, Depthwise, Ghost, Norm, Padding, as_norm, pair
+from inceptionlab.spec.leaves import ActKind, Conv, Depthwise, Ghost, Norm, Window
 
 ACTIVATIONS: dict[ActKind, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -55,18 +55,14 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
 class SamePad(nn.Module):
     """TensorFlow's SAME padding: as much as the size asks for, the odd pixel behind. `value` fills it."""
 
-    def __init__(
-        self, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], value: float
-    ) -> None:
+    def __init__(self, window: Window, value: float) -> None:
         super().__init__()
-        self.kernel, self.stride, self.dilation, self.value = kernel, stride, dilation, value
+        self.window, self.value = window, value
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
         """Pad height and width so that a window of this stride gives ceil(size / stride)."""
-        top, left = (
-            paddings("tf", self.kernel[i], self.stride[i], self.dilation[i], x.shape[2 + i], i) for i in (0, 1)
-        )
-        return F.pad(x, (*left, *top), value=self.value)
+        rows, columns = paddings(self.window, (x.shape[2], x.shape[3]))
+        return F.pad(x, (*columns, *rows), value=self.value)
 
 
 class ConvNormAct(nn.Module):
@@ -98,29 +94,26 @@ def pointwise(module: nn.Module) -> bool:
 
 def conv_layer(node: Conv | Depthwise, channels: int) -> ConvNormAct:
     """The module of a `Conv` or `Depthwise` node that reads `channels` channels."""
-    depthwise = isinstance(node, Depthwise)
-    out = channels * node.multiplier if depthwise else int(node.out)
-    kernel, stride, dilation = pair(node.kernel), pair(node.stride), pair(node.dilation)
+    window = node.window
+    if isinstance(node, Depthwise):
+        out, groups = channels * node.multiplier, channels
+    else:
+        out, groups = int(node.out), node.groups
     conv = bare(
-        nn.Conv2d, channels, out, kernel, stride,
-        padding=static_padding(node.pad, kernel, dilation), dilation=dilation,
-        groups=channels if depthwise else node.groups, bias=has_bias(node),
+        nn.Conv2d, channels, out, window.kernel, window.stride,
+        padding=static_padding(window), dilation=window.dilation, groups=groups, bias=has_bias(node),
     )  # fmt: skip
-    pad = SamePad(kernel, stride, dilation, 0.0) if node.pad == "tf" else None
-    return ConvNormAct(conv, _norm(node.norm, out), activation(node.act, inplace=True), pad)
+    norm = nn.Identity() if node.norm is None else norm_layer(node.norm, out)
+    pad = SamePad(window, 0.0) if window.pad == "tf" else None
+    return ConvNormAct(conv, norm, activation(node.act, inplace=True), pad)
 
 
-def static_padding(pad: Padding, kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
-    """Symmetric padding as torch takes it; none where `SamePad` does it."""
-    if pad == "tf":
+def static_padding(window: Window) -> tuple[int, int]:
+    """Symmetric padding (top, left) as torch takes it; none where `SamePad` does it."""
+    if window.pad == "tf":
         return 0, 0
-    (top, _), (left, _) = (paddings(pad, kernel[i], 1, dilation[i], 0, i) for i in (0, 1))
+    (top, _), (left, _) = paddings(window, (0, 0))  # no other padding depends on the size
     return top, left
-
-
-def _norm(norm: Norm | str | None, channels: int) -> nn.Module:
-    node = as_norm(norm)  # type: ignore[arg-type]
-    return nn.Identity() if node is None else norm_layer(node, channels)
 
 
 class GhostConv(nn.Module):
@@ -141,6 +134,7 @@ class GhostConv(nn.Module):
 def ghost_layer(node: Ghost, channels: int) -> GhostConv:
     """The module of a `Ghost` node that reads `channels` channels."""
     width = ghost_width(node)
-    primary = Conv(width, node.kernel, node.stride, node.pad, norm=node.norm, act=node.act)
-    cheap = Depthwise(node.cheap, norm=node.norm, act=node.act, multiplier=node.ratio - 1)
+    primary = Conv(width, node.kernel, node.stride, node.pad, 1, node.dilation, node.norm, node.act)
+    more = node.ratio - 1
+    cheap = Depthwise(node.cheap, dilation=node.cheap_dilation, norm=node.norm, act=node.act, multiplier=more)
     return GhostConv(conv_layer(primary, channels), conv_layer(cheap, width), node.out)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, MissingExtra
 from inceptionlab.storage import read_tensors
 from inceptionlab.weights.readers import caffe, keras, tensorflow
 
@@ -23,7 +23,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name: .safetensors, .h5, .hdf5, .keras, .caffemodel, TensorFlow checkpoints (.ckpt, or
     the prefix of an .index), and anything else as torch's.
 
-    Names and layouts become torch's (`weight`, `running_mean`, OIHW). Raises `DataError` for what cannot be read.
+    Names and layouts become torch's (`weight`, `running_mean`, OIHW). Raises `DataError` for what cannot be read,
+    `MissingExtra` where a package that reads it is not installed.
     """
     if path.suffix == ".index" or path.with_name(f"{path.name}.index").is_file():
         return _refusing(path, tensorflow.read)
@@ -40,10 +41,10 @@ def _refusing(path: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[str
     """Read; a damaged or hostile file fails in many ways, and each is the same news."""
     try:
         return read(path)
-    except (DataError, MemoryError):
+    except (DataError, MissingExtra, MemoryError):
         raise
     except ModuleNotFoundError as error:
-        raise DataError(f"{path} needs the package {error.name}: pip install 'inceptionlab[weights]'") from None
+        raise MissingExtra(f"{error.name}, which reads {path},", "weights") from None
     except Exception as error:
         raise DataError(f"{path} cannot be read as weights: {(str(error) or repr(error)).splitlines()[0]}") from None
 

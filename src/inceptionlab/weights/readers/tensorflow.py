@@ -9,20 +9,20 @@ from typing import Any
 
 from torch import Tensor
 
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, MissingExtra
 from inceptionlab.weights.readers.layout import as_torch, known
 
 
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint (`model.ckpt`, or the prefix or .index of one in parts) with dots for slashes.
 
-    Raises `DataError` where tensorflow is missing (extra `tf`) or the file holds no weights.
+    Raises `MissingExtra` where tensorflow is missing (extra `tf`), `DataError` where the file holds no weights.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         tensorflow: Any = import_module("tensorflow")
     except ModuleNotFoundError:
-        raise DataError(f"{path} needs tensorflow: pip install 'inceptionlab[tf]'") from None
+        raise MissingExtra(f"tensorflow, which reads {path},", "tf") from None
     reader: Any = tensorflow.train.load_checkpoint(str(path.with_suffix("") if path.suffix == ".index" else path))
     state: dict[str, Tensor] = {}
     names: list[str] = list(reader.get_variable_to_shape_map())

@@ -1,0 +1,48 @@
+"""The whole of a study: `study` trains what is missing and reports, `report` reports what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from inceptionlab.studies.design import Study
+from inceptionlab.studies.engines import engine_at
+from inceptionlab.studies.loading import load_study, read_study, write_study
+from inceptionlab.studies.place import Place
+from inceptionlab.studies.report import write_report
+from inceptionlab.studies.results import StudyResults, gather
+from inceptionlab.studies.running import Engine, run_missing, runs_of
+
+FILE = "study.toml"
+
+
+def study(
+    design: Study | Path | str, out: Path | str, engine: Engine | None = None, say: Callable[[str], None] = print
+) -> StudyResults:
+    """Train what a study (a value, or a TOML file) still misses in the folder `out`, then write its report there.
+
+    `engine` computes the runs (`engine_at(Place(...))`; default: one after the other in this process). Stopped or
+    killed, the next call goes on where it was; the results of a study that was stopped are not `complete`, and there is
+    no report of it yet. Raises `ConfigError` for a study that means nothing, and `RunError` where every run failed.
+    """
+    loaded, folder = design if isinstance(design, Study) else load_study(design), Path(out).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    write_study(loaded, folder / FILE)
+    if not run_missing(loaded, folder, engine or engine_at(Place(), say=say), say):
+        runs = runs_of(loaded, folder)
+        if any(run.score for run in runs):
+            return replace(gather(loaded, folder), complete=False)
+        return StudyResults(loaded, runs, [], [], complete=False)
+    return report(folder)
+
+
+def report(out: Path | str) -> StudyResults:
+    """Write the report of a study's folder from the runs that are finished; no data are read.
+
+    Raises `RunError` where no run is finished.
+    """
+    folder = Path(out)
+    results = gather(read_study(folder / FILE), folder)
+    write_report(results, folder)
+    return results
