@@ -21,10 +21,9 @@ ORDER = {
     "analysis": ["markup", "words", "costs", "receptive", "measured", "geometry", "tables", "difference", "formulas",
                  "drawing", "notebook"],
     "rules": ["rule", "blocks", "convolutions", "networks", "strides", "written"],
-    "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2",
-        "inception_resnet_v1",
-        "inception_v4",
-        "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "configure"],
+    "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2", "inception_resnet_v1", "inception_v4",
+            "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "facts",
+            "configure"],
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
            "layers.residual", "checkpointing", "initialise", "building", "features"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
@@ -46,7 +45,7 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "tables", "stopping", "progress", "train", "study_words"],
+    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "progress"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

@@ -3,6 +3,8 @@ from functools import reduce
 import pytest
 
 from inceptionlab import Input, Network, SpecError
+from inceptionlab.decoding import Count, fit
+from inceptionlab.errors import ConfigError
 from inceptionlab.spec import (
     LRN,
     NODES,
@@ -108,6 +110,14 @@ def test_specs_are_frozen():
 def test_meaningless_values_are_refused_in_a_sentence(make, words):
     with pytest.raises(SpecError, match=words.replace("(", r"\(").replace("?", r"\?")):
         make()
+
+
+def test_sizes_are_decoded_member_by_member():
+    """msgspec 0.22 ends the process where a number with a range and a tuple meet in a union."""
+    assert fit([1, 3], Count | tuple[Count, Count], "size") == (1, 3)
+    assert fit(3, Count | tuple[Count, Count], "size") == 3
+    with pytest.raises(ConfigError, match="size = \\[1, 0\\]: give a whole number"):
+        fit([1, 0], Count | tuple[Count, Count], "size")
 
 
 def test_a_tree_is_no_deeper_and_no_larger_than_networks_are():

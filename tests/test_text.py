@@ -84,6 +84,8 @@ CONV = to_json(Conv(8))
         (written(node="Dropout", p=float("nan")), "give a finite number"),
         (written(node="Seq"), "children"),
         (written(node="Seq", children=3), "children"),
+        (written(node="Seq", children=[["a"]]), "children"),
+        (written(node="Seq", children=[[1, {}]]), "children"),
         (written(node="Seq", children=[["a", 3]]), "not a node"),
         (written(node="Seq", children=[["a.b", {**CONV}]]), "unexpected keyword 'version'"),
         (written(node="Seq", children=[["a.b", {"node": "Act", "kind": "relu"}]]), "without dots"),

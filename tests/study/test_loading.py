@@ -128,6 +128,7 @@ COMMANDS = [
     ("small_fast | residual(0.1) | attend(cbam)", "digits", "epochs = 2"),
     ("googlenet | residual(0.5)", "digits", "optimizer = 'adamw'"),
     ("small_v1 | norm(None)", "digits", "augment = { pad = 2 }"),
+    ('small_v1 | without_branch("*.pool") | widen(0.33333333)', "digits", "init = 'kaiming_out'"),
 ]
 
 
@@ -138,7 +139,8 @@ def test_the_command_of_a_run_trains_it_again(file, monkeypatch, model, data, se
     from inceptionlab.studies.report import command_of
 
     factor = '[factors.smoothing]\nnone = ""\nsome = { settings = { label_smoothing = 0.1, ema = 0.9 } }\n'
-    file.write_text(f'model = "{model}"\ndata = "{data}"\nlimit_test = 60\n[settings]\n{settings}\n{factor}')
+    base = f"model = '{model}'\ndata = '{data}'\nlimit_test = 60\n"
+    file.write_text(f"{base}[settings]\n{settings}\n{factor}")
     study, caught = load_study(file), []
     monkeypatch.setattr(inceptionlab.runs.testing, "train", lambda setup, *_: caught.append(setup))
     for cell in study.cells():

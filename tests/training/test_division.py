@@ -7,7 +7,9 @@ import sys
 from itertools import chain
 
 import pytest
+import torch
 
+from inceptionlab import storage
 from tests.training.test_distributed import free_port
 
 SCRIPT = """
@@ -79,6 +81,8 @@ found = {"train": train.images.store.read_, "validation": validation.images.stor
          "resumed": resumed, "fitted": [fitted.epochs, fitted.stopped],
          "most": [max(kinds) for kinds in zip(*most)] if most else []}
 (folder / f"found-{fabric.world_size}-{fabric.global_rank}.json").write_text(json.dumps(found))
+if torch.distributed.is_initialized():
+    torch.distributed.destroy_process_group()
 """
 
 
@@ -138,3 +142,15 @@ def test_a_state_of_two_goes_on_in_one_and_in_four(divided, tmp_path, processes,
     shutil.copytree(divided[0], tmp_path / "copy")
     found = run(tmp_path / "copy", processes, kind)
     assert [(one["resumed"], one["fitted"]) for one in found] == [(12, [2, False])] * processes
+
+
+def test_tensors_written_one_by_one_are_those_written_at_once(tmp_path):
+    tensors = {"b": torch.arange(3), "a.weight": torch.randn(3, 2), "half": torch.randn(5).bfloat16(),
+               "one": torch.tensor(2.5), "flag": torch.tensor([True, False, True]), "none": torch.zeros(0)}  # fmt: skip
+    asked = []
+    about = {"spec": "é", "n": 3}
+    storage.write_each_tensor(tmp_path / "w", tensors, lambda name: asked.append(name) or tensors[name], about)
+    found = storage.read_tensors(tmp_path / "w")
+    assert asked == storage.in_order(tensors)
+    assert all(torch.equal(found[name], value) for name, value in tensors.items())
+    assert storage.read_about(tmp_path / "w") == about

@@ -14,6 +14,7 @@ from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.policies import coloured_and_cropped
 from inceptionlab.data.registry import digits
 from inceptionlab.data.stores.images import InMemory
+from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.testing import train
 from inceptionlab.training.averaging import evaluated
@@ -38,6 +39,20 @@ def test_training_leaves_the_callers_generators_as_they_were(tmp_path):
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])
     assert random.getstate() == before[2]
+
+
+@pytest.mark.gpu
+def test_training_on_a_gpu_follows_the_seed_and_leaves_its_generator(tmp_path):
+    torch.cuda.manual_seed(5)
+    before = torch.cuda.get_rng_state()
+    for name in ("one", "two"):
+        torch.rand(3, device="cuda")  # what the caller drew before does not matter
+        state = torch.cuda.get_rng_state()
+        train(replace(SETUP, recipe=replace(RECIPE, epochs=1)), tmp_path / name, Machine("cuda"), QUIET, digits())
+        assert torch.equal(torch.cuda.get_rng_state(), state)
+    assert not torch.equal(torch.cuda.get_rng_state(), before)
+    losses = [RunFolder(tmp_path / name).epochs()[0].train_loss for name in ("one", "two")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def images(count, size=16, channels=3):

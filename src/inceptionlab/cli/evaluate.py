@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.runs.options import Device
+from inceptionlab.runs.options import Device, Machine
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Options:
     """What is tried beside the plain test."""
 
     crops: int = 1
-    """Crops of each picture, mirror images among them: 1, 10, 12 or 144 (the papers')."""
+    """Crops of each image, mirror images among them: 1, 10, 12 or 144 (the papers')."""
     ensemble: tuple[Path, ...] = ()
     """More runs of the same classes, whose probabilities are averaged with this one's; may be repeated."""
     temperature: bool = False
@@ -44,9 +44,9 @@ def evaluate(
     device
         "auto", "cpu", "cuda" or "mps".
     limit_test
-        Use only so many test pictures (default: as in training).
+        Use only so many test images (default: as in training).
     data_dir
-        Folder in which named data sets are looked for.
+        Folder of named data sets.
     json_
         Print one object with the numbers, the classes and the confusion matrix.
     options
@@ -55,7 +55,6 @@ def evaluate(
     from inceptionlab.cli.tables import show_evaluation
     from inceptionlab.evaluation.protocol import Protocol
     from inceptionlab.runs.evaluating import evaluate
-    from inceptionlab.runs.options import Machine
 
     chosen = options or Options()
     protocol = Protocol(chosen.crops, chosen.temperature, chosen.corruptions, limit_test)  # type: ignore[arg-type]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.analysis.geometry import measure
+from inceptionlab.cli.network_tables import list_markdown, print_list
 from inceptionlab.errors import SpecError
-from inceptionlab.zoo.registry import REGISTRY, list_models
-
-WIDE = 160
-"""Columns of a terminal that has room for sources."""
+from inceptionlab.zoo.facts import facts_of
+from inceptionlab.zoo.registry import list_models
 
 
 def list_(
@@ -32,61 +31,10 @@ def list_(
     names = list_models(pattern)
     if not names:
         raise SpecError(f"no network matches {pattern!r}; inceptionlab list shows them all")
-    records = [record(name) for name in names]
+    records = [facts_of(name) for name in names]
     if json_:
-        print(json.dumps(records, indent=1))
+        print(json.dumps([asdict(record) for record in records], indent=1))
     elif markdown:
-        print(_markdown(records))
+        print(list_markdown(records))
     else:
-        _print(records)
-
-
-def _markdown(records: list[dict[str, Any]]) -> str:
-    lines = [
-        "| name | member | year | parameters | with aux | MACs | input | top-1 % |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for r in records:
-        cells = [
-            f"`{r['name']}`",
-            r["member"],
-            r["year"],
-            f"{r['params']:,}",
-            f"{r['params_with_aux']:,}",
-            f"{r['macs']:,}",
-        ]
-        cells += ["×".join(map(str, r["input"])), "" if r["top1"] is None else f"{r['top1']:g}"]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
-
-
-def _print(records: list[dict[str, Any]]) -> None:
-    """A table; a narrow terminal is spared what is not about the network itself."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    wide = console.width >= WIDE or not console.is_terminal
-    table = Table("name", box=None)
-    for column in ("year", "parameters", "MACs", "input", "top-1 %", *(("with aux",) if wide else ())):
-        table.add_column(column, justify="right", no_wrap=True)
-    for column in ("member", "source") if wide else ():
-        table.add_column(column, no_wrap=True)
-    for r in records:
-        top1 = "" if r["top1"] is None else f"{r['top1']:g}"
-        cells = [str(r["year"]), f"{r['params']:,}", f"{r['macs']:,}", "x".join(map(str, r["input"])), top1]
-        more = [f"{r['params_with_aux']:,}", r["member"], r["source"]] if wide else []
-        table.add_row(r["name"], *cells, *more)
-    (console if console.is_terminal else Console(width=240)).print(table)
-
-
-def record(name: str) -> dict[str, Any]:
-    """The facts of a network by name."""
-    entry = REGISTRY[name]
-    measured = measure(entry.make())
-    return {
-        "name": name, "member": entry.member, "form": name.partition(".")[2] or "default", "year": entry.year,
-        "params": measured.params, "params_with_aux": measured.params_with_aux, "macs": measured.macs,
-        "input": list(measured.network.input.shape), "top1": entry.top1,
-        "source": f"{entry.source}; accuracy: {entry.top1_source}" if entry.top1_source else entry.source,
-    }  # fmt: skip
+        print_list(records)

@@ -1,15 +1,23 @@
-"""What training shows on a terminal: a bar, and a line per epoch everywhere."""
+"""Training as a command shows it: a bar on a terminal, a line per epoch everywhere, the score at the end."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import distributed
 
+from inceptionlab.cli.stopping import StopSignal
+from inceptionlab.data.dataset import DataSet
+from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.testing import train
+from inceptionlab.training.allocation import launched
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Epoch
 from inceptionlab.training.records import Progress as Steps
@@ -45,3 +53,18 @@ def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Callbacks]
             )
 
         yield Callbacks(step, epoch, lambda text: bar.console.print(text, highlight=False), stop)
+
+
+def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
+    """Train with a bar on the terminal, and print the score and the run folder."""
+    with launched(bool(machine.checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
+        score = train(setup, folder, machine, callbacks, data)
+    if score is None:
+        print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
+        raise KeyboardInterrupt
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
+    if first_process():
+        print(score)
+        print(f"report: {folder / 'report.html'}")
+        print(folder)

@@ -7,12 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.analysis import formulas, geometry
-from inceptionlab.analysis.measured import format_shape
-from inceptionlab.analysis.tables import as_records, rows
-from inceptionlab.analysis.words import describe
+from inceptionlab.analysis.formulas import explain as explained
+from inceptionlab.analysis.tables import as_records
+from inceptionlab.cli.network_tables import print_network
 from inceptionlab.cli.variant import Variant
-from inceptionlab.spec.network import Network
 
 
 def show(
@@ -39,36 +37,8 @@ def show(
     """
     network = (variant or Variant()).of(name, aux)
     if explain is not None:
-        print("\n".join(formulas.explain(network, explain)))
+        print("\n".join(explained(network, explain)))
     elif json_:
         print(json.dumps(as_records(network)))
     else:
-        _table(network, depth)
-
-
-def _table(network: Network, depth: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("node", "what", box=None)
-    for column in ("output", "parameters", "MACs", "field"):
-        table.add_column(column, justify="right")
-    for row in rows(network, depth):
-        sizes = row.field.sizes(network.input.shape)
-        field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"
-        numbers = format_shape(row.output), f"{row.params:,}", f"{row.macs:,}", field
-        table.add_row("  " * row.path.count(".") + row.path, describe(row.node), *numbers)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
-    console.print(
-        f"[bold]{network.title}[/bold]   input {format_shape(network.input.shape)}   {network.classes} classes"
-    )
-    console.print(table)
-    total = geometry.measure(network)
-    console.print(f"parameters {total.params:,}   MACs {total.macs:,} (multiply-adds; FLOPs are twice that)")
-    if network.aux:
-        console.print(f"with auxiliary heads: parameters {total.params_with_aux:,}   MACs {total.macs_with_aux:,}")
-
-
-def _side(sizes: list[int]) -> str:
-    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}×{sizes[1]}"
+        print_network(network, depth)

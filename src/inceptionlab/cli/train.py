@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from inceptionlab.errors import ConfigError
-from inceptionlab.runs.options import Choices, Machine
-
-if TYPE_CHECKING:
-    from inceptionlab.data.dataset import DataSet
-    from inceptionlab.runs.setup import Setup
-    from inceptionlab.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Fields of the recipe."""
-
-    epochs: int | None = None
-    """Passes over the training images (default: the recipe's)."""
-    batch_size: int | None = None
-    """Images per step (default: the recipe's)."""
-    lr: float | None = None
-    """The highest learning rate (default: the recipe's)."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] | None = None
-    """Arithmetic; "auto" is bf16 where the device is faster in it."""
-    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = ()
-    """Any field of the recipe, as NAME=VALUE ("ema=0.99", "augment.flip=false"); may be repeated."""
+from inceptionlab.runs.options import Changes, Choices, Machine
 
 
 def train(
@@ -65,46 +42,18 @@ def train(
     machine
         Where the run is computed.
     """
-    from inceptionlab.runs.configuring import configure
+    from inceptionlab.cli.progress import train_and_show
+    from inceptionlab.data.registry import default_recipe
+    from inceptionlab.runs.configuring import changed, configure
     from inceptionlab.runs.folder import RunFolder
+    from inceptionlab.training.recipe import load_recipe
 
     where = machine or Machine()
     if resume is not None:
-        _go(RunFolder(resume).setup(), resume, where, None)
+        train_and_show(RunFolder(resume).setup(), resume, where, None)
         return
     if model is None or data is None:
         raise ConfigError("train needs --model and --data, or --resume RUN; inceptionlab list shows the models")
-    how = _recipe(recipe, data, changes or Changes())
+    how = changed(load_recipe(recipe or default_recipe(data)), changes or Changes())
     setup, loaded = configure(model, data, how, choices, where.data_dir)
-    _go(setup, out or Path("runs") / setup.key, where, loaded)
-
-
-def _recipe(name: str | None, data: str, changes: Changes) -> Recipe:
-    from inceptionlab.data.registry import default_recipe
-    from inceptionlab.training.recipe import load_recipe, override, recipe_from
-
-    names = ("epochs", "batch_size", "lr", "precision")
-    given = {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
-    settings: dict[str, str] = {}
-    for text in changes.set_:
-        field, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text!r}: write NAME=VALUE, such as --set ema=0.99")
-        settings[field.strip()] = value.strip()
-    return override(recipe_from(given, load_recipe(name or default_recipe(data))), settings)
-
-
-def _go(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
-    from inceptionlab.cli.progress import first_process, progress_bar
-    from inceptionlab.cli.stopping import StopSignal
-    from inceptionlab.runs.testing import train
-
-    with StopSignal() as stop, progress_bar(setup, stop) as callbacks:
-        score = train(setup, folder, machine, callbacks, data)
-    if score is None:
-        print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
-        raise KeyboardInterrupt
-    if first_process():
-        print(score)
-        print(f"report: {folder / 'report.html'}")
-        print(folder)
+    train_and_show(setup, out or Path("runs") / setup.key, where, loaded)

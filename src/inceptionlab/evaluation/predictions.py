@@ -8,7 +8,6 @@ from itertools import chain
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from inceptionlab.data.batches import ordered_batches
 from inceptionlab.data.dataset import Pictures
@@ -37,14 +36,6 @@ def logits_of(
         x = preprocess.batch(images.to(device))
         parts.append(((model(x) + model(x.flip(3))) / 2 if mirror else model(x)).float().cpu())
     return torch.cat(parts)
-
-
-def accuracy_and_loss(
-    model: Callable[[Tensor], Tensor], pictures: Pictures, preprocess: Preprocess, mirror: bool = False
-) -> tuple[float, float]:
-    """(top-1 accuracy, mean cross-entropy) on a set."""
-    logits, labels = logits_of(model, pictures, preprocess, mirror=mirror), pictures.labels.cpu()
-    return (logits.argmax(1) == labels).float().mean().item(), F.cross_entropy(logits, labels).item()
 
 
 def device_of(model: Callable[[Tensor], Tensor]) -> torch.device:

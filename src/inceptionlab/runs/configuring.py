@@ -6,10 +6,10 @@ from pathlib import Path
 
 from inceptionlab.data.dataset import DataSet, for_data
 from inceptionlab.data.registry import default_recipe, load_data
-from inceptionlab.runs.options import Choices
+from inceptionlab.runs.options import Changes, Choices
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
-from inceptionlab.training.recipe import Recipe, load_recipe
+from inceptionlab.training.recipe import Recipe, load_recipe, override, recipe_from
 from inceptionlab.weights.loading import spec_with
 from inceptionlab.zoo.configure import configured
 
@@ -32,6 +32,13 @@ def configure(
     weights = str(chosen.weights.resolve()) if chosen.weights else ""
     spec = spec_with(spec, weights) if weights else spec
     return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
+
+
+def changed(recipe: Recipe, changes: Changes) -> Recipe:
+    """The recipe with some fields set otherwise."""
+    names = ("epochs", "batch_size", "lr", "precision")
+    given = {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
+    return override(recipe_from(given, recipe), changes.settings())
 
 
 def load_for(model: str | Network, data: str, choices: Choices, data_dir: Path | None = None) -> DataSet:

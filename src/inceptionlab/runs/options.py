@@ -9,11 +9,41 @@ from typing import Annotated, Literal
 import msgspec
 
 from inceptionlab.decoding import Count, Natural, validate
+from inceptionlab.errors import ConfigError
 from inceptionlab.zoo.configure import Stem
 
 Compile = Literal["none", "default", "reduce-overhead", "max-autotune"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Side = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Fields of a recipe that are set otherwise."""
+
+    epochs: Count | None = None
+    """Passes over the training images (default: the recipe's)."""
+    batch_size: Count | None = None
+    """Images per step (default: the recipe's)."""
+    lr: float | None = None
+    """The highest learning rate (default: the recipe's)."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] | None = None
+    """Arithmetic; "auto" is bf16 where the device is faster in it."""
+    set_: tuple[str, ...] = ()
+    """Any field of the recipe, as NAME=VALUE ("ema=0.99", "augment.flip=false"); may be repeated."""
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def settings(self) -> dict[str, str]:
+        """The fields of `set_` by name. Raises `ConfigError` where one is not NAME=VALUE."""
+        found: dict[str, str] = {}
+        for text in self.set_:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise ConfigError(f"--set {text!r}: write NAME=VALUE, such as --set ema=0.99")
+            found[name.strip()] = value.strip()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

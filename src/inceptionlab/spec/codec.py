@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeGuard
 
 from inceptionlab.decoding import shown
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Aux, Input, Network
 from inceptionlab.spec.nodes import DEEPEST, NODES, Container, Node
 from inceptionlab.spec.tree import named
-from inceptionlab.spec.values import fields_of
+from inceptionlab.spec.values import fields_of, fitting
 
 VERSION = 1
 LONGEST = 32_000_000
@@ -43,8 +43,8 @@ def _plain(value: Any) -> Any:
     kind = _KINDS.get(type(value).__name__)
     if kind is not None and isinstance(value, kind):
         return {"node": kind.__name__} | {name: _plain(getattr(value, name)) for name in _names(kind)}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in cast(tuple[Any, ...], value)]
+    if _is_list(value):
+        return [_plain(item) for item in value]
     if not callable(value):
         return value
     if not hasattr(value, "__qualname__"):
@@ -76,9 +76,9 @@ def from_json(data: Any, blocks: Blocks | None = None) -> Any:
 
     Raises `SpecError` for another version, and for what is not a tree with all its fields, each of its type.
     """
-    if not isinstance(data, dict):
+    if not _is_object(data):
         raise SpecError(f"the spec is not a tree of nodes but {shown(data)}")
-    values = dict(cast(dict[str, Any], data))
+    values = dict(data)
     version = values.pop("version", None)
     if version != VERSION:
         given = "has no version" if version is None else f"is of version {shown(version)}"
@@ -101,11 +101,10 @@ def _node(data: dict[str, Any], blocks: Blocks, level: int) -> Any:
 
 def _value(data: Any, blocks: Blocks, level: int) -> Any:
     """A field: a node, some of them, or a plain value, which the node that it belongs to checks."""
-    if isinstance(data, dict):
-        return _node(cast(dict[str, Any], data), blocks, level)
-    if isinstance(data, list):
-        items = cast(list[Any], data)
-        return tuple(_value(item, blocks, level + 1) if isinstance(item, dict) else item for item in items)
+    if _is_object(data):
+        return _node(data, blocks, level)
+    if _is_list(data):
+        return tuple(_node(item, blocks, level + 1) if _is_object(item) else item for item in data)
     return data
 
 
@@ -135,13 +134,13 @@ def _factory(path: object, blocks: Blocks) -> Callable[[int], Any]:
 
 
 def _children(kind: str, data: object, blocks: Blocks, level: int) -> tuple[tuple[str, Node], ...]:
-    pairs = cast(list[Any], data) if isinstance(data, list) else [None]
-    children: list[tuple[str, Node]] = []
-    for entry in pairs:
-        pair = cast(list[Any], entry) if isinstance(entry, list) else []
-        if len(pair) != 2 or not isinstance(pair[0], str):
-            raise SpecError(
-                f"the children of {kind} are {shown(cast(object, data))}; they must be a list of [name, node]"
-            )
-        children.append((pair[0], _value(pair[1], blocks, level)))
-    return tuple(children)
+    pairs: list[tuple[str, Any]] = fitting(kind, "children", data, list[tuple[str, Any]])
+    return tuple((name, _value(child, blocks, level)) for name, child in pairs)
+
+
+def _is_object(data: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(data, dict)
+
+
+def _is_list(data: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    return isinstance(data, list | tuple)

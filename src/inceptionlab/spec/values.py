@@ -54,7 +54,7 @@ def value(kind: type[Kind]) -> type[Kind]:
     It says so to type checkers by `dataclass_transform`, which, other than `dataclass`, knows converters: so
     `Conv(8, norm="group").norm` is a `Norm | None` to them too, and nobody has to ask what it is.
     """
-    more = cast(Callable[[object], None] | None, kind.__dict__.get("__post_init__"))
+    more: Callable[[object], None] | None = kind.__dict__.get("__post_init__")
 
     def __post_init__(self: object) -> None:  # noqa: N807  (it becomes the class's)
         check(self)
@@ -105,18 +105,20 @@ def fitting(kind: str, name: str, given: object, hint: Any) -> Any:
     try:
         return as_hinted(given, hint)
     except Unfit as problem:
-        classes = [part for part in cast(tuple[type, ...], (hint, *get_args(hint))) if _is_value(part)]
+        parts: tuple[Any, ...] = (hint, *get_args(hint))
+        classes = [part for part in parts if _is_value(part)]
         words = f"give a {classes[0].__name__ if len(classes) == 1 else 'node'}" if classes else str(problem)
         raise SpecError(f"{kind}({name}={shown(given)}): {words}") from None
 
 
-def _is_value(kind: type) -> bool:
+def _is_value(kind: object) -> bool:
     return is_dataclass(kind)
 
 
 def fields_of(kind: type) -> tuple[Field[Any], ...]:
     """The fields that make a value what it is: all that are compared, so not those that follow from others."""
-    return tuple(entry for entry in fields(cast(Any, kind)) if entry.compare)
+    known = fields(cast(Any, kind))  # a checker wants a dataclass, and `type` does not say that it is one
+    return tuple(entry for entry in known if entry.compare)
 
 
 def brief(made: object) -> str:

@@ -1,0 +1,81 @@
+"""Networks as tables on a terminal, and the zoo's as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from inceptionlab.analysis.geometry import measure
+from inceptionlab.analysis.measured import format_shape
+from inceptionlab.analysis.tables import rows
+from inceptionlab.analysis.words import describe
+from inceptionlab.spec.network import Network
+from inceptionlab.zoo.facts import ZooFacts
+
+WIDE = 160
+"""Columns of a terminal that has room for sources."""
+
+
+def list_markdown(records: Sequence[ZooFacts]) -> str:
+    """The table of the front pages."""
+    lines = [
+        "| name | member | year | parameters | with aux | MACs | input | top-1 % |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in records:
+        cells = [
+            f"`{r.name}`",
+            r.member,
+            r.year,
+            f"{r.params:,}",
+            f"{r.params_with_aux:,}",
+            f"{r.macs:,}",
+        ]
+        cells += ["×".join(map(str, r.input)), "" if r.top1 is None else f"{r.top1:g}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def print_list(records: Sequence[ZooFacts]) -> None:
+    """A table; a narrow terminal is spared what is not about the network itself."""
+    console = Console()
+    wide = console.width >= WIDE or not console.is_terminal
+    table = Table("name", box=None)
+    for column in ("year", "parameters", "MACs", "input", "top-1 %", *(("with aux",) if wide else ())):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("member", "source") if wide else ():
+        table.add_column(column, no_wrap=True)
+    for r in records:
+        top1 = "" if r.top1 is None else f"{r.top1:g}"
+        cells = [str(r.year), f"{r.params:,}", f"{r.macs:,}", "x".join(map(str, r.input)), top1]
+        more = [f"{r.params_with_aux:,}", r.member, r.source] if wide else []
+        table.add_row(r.name, *cells, *more)
+    (console if console.is_terminal else Console(width=240)).print(table)
+
+
+def print_network(network: Network, depth: int) -> None:
+    """A network as the table of its paper, down to a depth."""
+    table = Table("node", "what", box=None)
+    for column in ("output", "parameters", "MACs", "field"):
+        table.add_column(column, justify="right")
+    for row in rows(network, depth):
+        sizes = row.field.sizes(network.input.shape)
+        field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"
+        numbers = format_shape(row.output), f"{row.params:,}", f"{row.macs:,}", field
+        table.add_row("  " * row.path.count(".") + row.path, describe(row.node), *numbers)
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=200)
+    console.print(
+        f"[bold]{network.title}[/bold]   input {format_shape(network.input.shape)}   {network.classes} classes"
+    )
+    console.print(table)
+    total = measure(network)
+    console.print(f"parameters {total.params:,}   MACs {total.macs:,} (multiply-adds; FLOPs are twice that)")
+    if network.aux:
+        console.print(f"with auxiliary heads: parameters {total.params_with_aux:,}   MACs {total.macs_with_aux:,}")
+
+
+def _side(sizes: list[int]) -> str:
+    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]}×{sizes[1]}"
