@@ -59,6 +59,8 @@ def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet |
     """Train with a bar on the terminal, and print the score and the run folder."""
     with launched(bool(machine.checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
         score = train(setup, folder, machine, callbacks, data)
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
     if score is None:
         print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
         raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inceptionlab.data.batches import Augment, Rows
+from inceptionlab.errors import MissingExtra
 
 RATIO = (3 / 4, 4 / 3)
 
@@ -53,7 +54,10 @@ def _of_rows(drawn: Any, rows: Rows, x: Tensor) -> Any:
 def _layers(augment: Augment, size: tuple[int, int], channels: int) -> tuple[Any, ...]:
     if not (augment.area or augment.colour or augment.policy != "none"):
         return ()
-    kornia: Any = import_module("kornia.augmentation")
+    try:
+        kornia: Any = import_module("kornia.augmentation")
+    except ImportError:
+        raise MissingExtra("kornia, which changes colours and makes Inception-style crops,", "augment") from None
     layers: list[Any] = []
     if augment.area:
         layers.append(kornia.RandomResizedCrop(size, scale=(augment.area, 1.0), ratio=RATIO))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from inceptionlab.decoding import fit
+from inceptionlab.decoding import decode, fit
 from inceptionlab.errors import ExportError
 from inceptionlab.spec.network import Input
 
@@ -54,7 +54,7 @@ def read_about(texts: Mapping[str, str], where: str) -> About | None:
         raise ExportError(f"{where} says of itself what is no JSON: {error}") from None
     try:
         return About(
-            texts["network"], fit(picture, Input, "input", ExportError),
+            texts["network"], decode(Input, picture, "input", ExportError),
             fit(classes, tuple[str, ...], "classes", ExportError), fit(texts["takes"], Takes, "takes", ExportError),
             fit(texts["precision"], Precision, "precision", ExportError),
         )  # fmt: skip

@@ -105,7 +105,7 @@ class Trainer:
         sizes = batch_sizes(len(train), recipe.batch_size, self.fabric.world_size)
         now.batches = len(sizes)
         total = ceil(len(sizes) / recipe.accumulate) * recipe.epochs
-        started, stop = time.monotonic(), False
+        started = time.monotonic()
         before = now.loss_sum if self.fabric.is_global_zero else 0.0
         losses = torch.tensor(before, dtype=torch.float64, device=self.fabric.device)
         for images, labels in train_batches(train, sizes, self.seed, now.epoch, now.batch, self.placement.own):

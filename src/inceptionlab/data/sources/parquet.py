@@ -63,7 +63,7 @@ def _opened(path: Path) -> _File:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise MissingExtra("PyArrow, which reads Parquet files,", "hub") from None
+        raise MissingExtra("PyArrow, which reads Parquet files,", "parquet") from None
     try:
         reader: Any = cast(Any, parquet).ParquetFile(path)
     except (ValueError, OSError) as error:
