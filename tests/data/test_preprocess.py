@@ -16,7 +16,7 @@ from inceptionlab.data.dataset import Pictures
 from inceptionlab.data.preprocess import Preprocess, create_transform
 from inceptionlab.data.registry import for_named, load_data
 from inceptionlab.data.stores.images import InMemory
-from inceptionlab.evaluation.predictions import accuracy_and_loss, device_of, logits_of
+from inceptionlab.evaluation.predictions import device_of, logits_of
 from inceptionlab.evaluation.protocol import Protocol, Subject, apply_protocol
 from inceptionlab.evaluation.views import probabilities
 from inceptionlab.exporting.choosing import installed
@@ -220,7 +220,6 @@ def few():
 def test_whoever_computes_moves_the_images():
     model, preprocess, pictures = Elsewhere(), Preprocess(Input(3, 8, 8, crop=1.0)), few()
     logits_of(model, pictures, preprocess, mirror=True)
-    accuracy_and_loss(model, pictures, preprocess)
     probabilities([(model, preprocess)], pictures, crops=10)
     subject = Subject(model, preprocess, pictures.classes)
     apply_protocol(subject, pictures, Protocol(temperature=True, corruptions=True), validation=pictures)

@@ -53,7 +53,8 @@ class Preprocess:
     @property
     def stored_size(self) -> tuple[int, int]:
         """(height, width) at which images are kept: that of the network's resize."""
-        return round(self.input.height / self.input.crop), round(self.input.width / self.input.crop)
+        height, width = (max(1, round(side / self.input.crop)) for side in self.size)
+        return height, width
 
     @property
     def stored_shape(self) -> tuple[int, int, int]:

@@ -24,9 +24,10 @@ Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=100_000)]
 class Input:
     """What a network takes: pictures of `channels` x `height` x `width`, RGB in 0..1 minus `mean` over `std`.
 
-    `interpolation` and `crop` (the side of the centre crop over the side of the resized picture) are how its
-    source prepares a picture of another size. One value of `mean` and `std` stands for every channel; they are given
-    in the order R, G, B also where the network takes the planes in the order B, G, R.
+    `interpolation` and `crop` (the side of the centre crop over the side of the resized picture) are how its source
+    prepares a picture of another size; a crop above 1 is that of data smaller than the input, which are scaled up. One
+    value of `mean` and `std` stands for every channel; they are given in the order R, G, B also where the network takes
+    the planes in the order B, G, R.
     """
 
     channels: Width = 3
@@ -35,7 +36,7 @@ class Input:
     mean: tuple[float, ...] = (0.5,)
     std: tuple[Annotated[float, msgspec.Meta(gt=0)], ...] = (0.5,)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    crop: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.875
+    crop: Annotated[float, msgspec.Meta(gt=0, le=4096)] = 0.875
     order: Literal["RGB", "BGR"] = "RGB"
 
     def __post_init__(self) -> None:
