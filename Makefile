@@ -31,7 +31,7 @@ parity: $(VENV)/.installed-dev  ## compare logits with independent implementatio
 	test -d .oracles || $(BIN)/python -m pip install --quiet --no-deps --target .oracles -r tests/parity/requirements.txt
 	PYTHONPATH=.oracles $(BIN)/python -m tests.parity
 
-learning: $(VENV)/.installed-dev  ## every member trains two steps on CIFAR-10 pictures and its loss falls
+learning: $(VENV)/.installed-dev  ## every member trains two steps on CIFAR-10 images and its loss falls
 	$(BIN)/python -m tests.learning
 
 exports: $(VENV)/.installed-dev  ## every network exported to ONNX and OpenVINO, run there and compared

@@ -58,11 +58,11 @@ def add(folders: list[str]) -> None:
 
 
 def interval(runs: list[dict[str, Any]]) -> str:
-    """Of the mean over seeds by t, or for one run Wilson's over its pictures."""
+    """Of the mean over seeds by t, or for one run Wilson's over its images."""
     values = [100 * run["top1"] for run in runs]
     if len(runs) == 1:
         low, high = wilson(round(runs[0]["top1"] * runs[0]["n"]), runs[0]["n"])
-        return f"{100 * low:.2f} to {100 * high:.2f} (pictures)"
+        return f"{100 * low:.2f} to {100 * high:.2f} (images)"
     half = float(stats.t.ppf(0.975, len(runs) - 1)) * stdev(values) / len(runs) ** 0.5
     return f"{fmean(values) - half:.2f} to {fmean(values) + half:.2f} (seeds)"
 
@@ -103,7 +103,7 @@ def tables() -> tuple[str, str, str, str]:
 def write() -> None:
     filled, empty, commands, remarks = tables()
     (HERE / "results" / "accuracy.md").write_text(
-        "# Test accuracy\n\nEach test set was read once a run. The interval of one run is over its pictures (Wilson); "
+        "# Test accuracy\n\nEach test set was read once a run. The interval of one run is over its images (Wilson); "
         "of more runs it is of the mean over seeds (t). Minutes are of training alone, other work being done on the "
         f"machine meanwhile.\n\n{filled}\n\n{remarks}\n\n## Not run\n\n{empty}\n\n## Commands\n\n{commands}\n"
     )  # fmt: skip

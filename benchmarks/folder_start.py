@@ -44,13 +44,13 @@ def linked(source: Path, folder: Path, count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=50_000)
-    count = parser.parse_args().pictures
+    parser.add_argument("--images", type=int, default=50_000)
+    count = parser.parse_args().samples
     place = Path(tempfile.mkdtemp())
     try:
         linked(Path(os.environ["INCEPTIONLAB_DATA"]).resolve() / "hymenoptera", place / "photos", count)
         environment = {**os.environ, "XDG_CACHE_HOME": str(place / "cache")}
-        print("| start | pictures | files found, s | first batch of 128 at 256x256, s |\n|---|---:|---:|---:|")
+        print("| start | images | files found, s | first batch of 128 at 256x256, s |\n|---|---:|---:|---:|")
         for start in ("first", "second"):
             command = [sys.executable, "-c", CODE, str(place / "photos")]
             done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

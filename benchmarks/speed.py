@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py     # from results/speed_*.json
 
-"x" is how many times as many pictures a second as the first candidate of the race: the other library's network as its
+"x" is how many times as many images a second as the first candidate of the race: the other library's network as its
 users run it (eager, fp32), or ours as built where no other library was raced.
 """
 
@@ -55,7 +55,7 @@ def main() -> None:
         "are interleaved, ratios are of medians with 95 % intervals over rounds (bootstrap), memory is that of the "
         "first pass. Noise is the distance of the quartiles of one and the same multiplication over its median.\n\n"
         + "\n".join([head, *map(line, records)])
-        + "\n\nThe whole tables, with pictures, stand in `speed_*.md`.\n",
+        + "\n\nThe whole tables, with images, stand in `speed_*.md`.\n",
         encoding="utf-8",
     )
 

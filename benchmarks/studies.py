@@ -16,10 +16,10 @@ from inceptionlab.studies.results import gather
 RESULTS = Path(__file__).parent / "results" / "studies.md"
 HEAD = """# Verdicts of the shipped studies
 
-Each holds for the budget that is said below it: small networks, few pictures, few epochs. Differences are of test
+Each holds for the budget that is said below it: small networks, few images, few epochs. Differences are of test
 accuracy in points, paired by seed, with 95 % intervals by t; p is corrected for the comparisons of the study (Holm). A
-difference is worth having from one point on. A claim is confirmed where all that it expects came, refuted where one
-comparison was decided otherwise. Seconds were taken on one thread beside other work.
+difference is worth having from one point on. A hypothesis is confirmed where all that it expects came, refuted where
+one comparison was decided otherwise. Seconds were taken on one thread beside other work.
 """
 
 
@@ -28,19 +28,19 @@ def budget(study: Study) -> str:
     recipe = study.setup(study.reference, study.seeds[0]).recipe
     equal = f"; all of equal {study.equal}" if study.equal else ""
     return (
-        f"`{study.model}` on {study.data}: {study.limit_train or 'all'} training pictures, {recipe.epochs} epochs, "
-        f"{len(study.seeds)} seeds, {study.limit_test or 'all'} test pictures{equal}. "
+        f"`{study.model}` on {study.data}: {study.limit_train or 'all'} training images, {recipe.epochs} epochs, "
+        f"{len(study.seeds)} seeds, {study.limit_test or 'all'} test images{equal}. "
         f"`inceptionlab study run studies/{study.name}.toml --out runs/{study.name}`"
     )
 
 
 def main() -> None:
     sections: list[str] = []
-    rows = ["| study | claim | verdict |", "|---|---|---|"]
+    rows = ["| study | hypothesis | verdict |", "|---|---|---|"]
     for folder in map(Path, sys.argv[1:]):
         study = read_study(folder / "study.toml")
         results = gather(study, folder)
-        rows.append(f"| {study.name} | {study.claim} | {results.verdict} |")
+        rows.append(f"| {study.name} | {study.hypothesis} | {results.verdict} |")
         title, _, rest = report_markdown(results).partition("\n")
         sections.append(f"#{title}\n\n{budget(study)}\n{rest}")
     RESULTS.write_text(HEAD + "\n" + "\n".join(rows) + "\n\n" + "\n".join(sections), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Training speed of our loop against a plain loop as tutorials write it, on real CIFAR-10 pictures at 32 x 32.
+"""Training speed of our loop against a plain loop as tutorials write it, on real CIFAR-10 images at 32 x 32.
 
 Both train `googlenet.bn` (GoogLeNet's channels, batch norm in the modules) with a 3 x 3 stem. The plain loop
 is fp32 in NCHW with Pillow transforms in a DataLoader; ours is `inceptionlab train`'s own loop. Rounds are
@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from inceptionlab import create_model
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.registry import load_data
 from inceptionlab.runs.environment import device_name
 from inceptionlab.runs.fitting import make_fabric
@@ -35,31 +35,31 @@ from inceptionlab.training.recipe import load_recipe
 MODEL = "googlenet.bn"
 
 
-class PillowPictures(Dataset):
-    """Pad by 4, crop, flip, to float, normalise: one picture at a time."""
+class PillowImages(Dataset):
+    """Pad by 4, crop, flip, to float, normalise: one image at a time."""
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.pictures = [Image.fromarray(image.numpy()) for image in pictures.images]
-        self.labels = pictures.labels.tolist()
+    def __init__(self, samples: Samples) -> None:
+        self.samples = [Image.fromarray(image.numpy()) for image in samples.images]
+        self.labels = samples.labels.tolist()
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.samples)
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
-        picture = ImageOps.expand(self.pictures[i], 4)
+        image = ImageOps.expand(self.samples[i], 4)
         left, top = np.random.randint(0, 9, 2)
-        picture = picture.crop((left, top, left + 32, top + 32))
+        image = image.crop((left, top, left + 32, top + 32))
         if np.random.rand() < 0.5:
-            picture = ImageOps.mirror(picture)
-        x = torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous().float().div(255)
+            image = ImageOps.mirror(image)
+        x = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
         return (x - 0.5) / 0.5, self.labels[i]
 
 
-def plain_loop(pictures: Pictures, batch: int):
+def plain_loop(samples: Samples, batch: int):
     """A function that trains one epoch as the tutorials do, and the seconds it took."""
     model = create_model(MODEL, 10, input_size=32)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    loader = DataLoader(PillowPictures(pictures), batch_size=batch, shuffle=True)
+    loader = DataLoader(PillowImages(samples), batch_size=batch, shuffle=True)
     criterion = nn.CrossEntropyLoss()
 
     def epoch() -> float:
@@ -76,7 +76,7 @@ def plain_loop(pictures: Pictures, batch: int):
     return epoch
 
 
-def our_loop(pictures: Pictures, batch: int, precision: str, folder: Path):
+def our_loop(samples: Samples, batch: int, precision: str, folder: Path):
     """The same with our trainer."""
     recipe = replace(load_recipe("small"), batch_size=batch, epochs=1000, lr=0.01)
     fabric, _ = make_fabric("cpu", precision)
@@ -86,7 +86,7 @@ def our_loop(pictures: Pictures, batch: int, precision: str, folder: Path):
     def epoch() -> float:
         started = time.perf_counter()
         trainer.progress.batch = 0
-        trainer._train_epoch(pictures)
+        trainer._train_epoch(samples)
         return time.perf_counter() - started
 
     return epoch
@@ -98,18 +98,18 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=2, help="batches a round")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    pictures = load_data("cifar10").train.limited(options.batch * options.batches)
+    samples = load_data("cifar10").train.limited(options.batch * options.batches)
     with tempfile.TemporaryDirectory() as folder:
-        loops = {"plain: fp32, NCHW, Pillow, DataLoader": plain_loop(pictures, options.batch)}
+        loops = {"plain: fp32, NCHW, Pillow, DataLoader": plain_loop(samples, options.batch)}
         for precision in ("fp32", "bf16"):
-            loops[f"ours: {precision}, channels last"] = our_loop(pictures, options.batch, precision, Path(folder))
+            loops[f"ours: {precision}, channels last"] = our_loop(samples, options.batch, precision, Path(folder))
         times: dict[str, list[float]] = {name: [] for name in loops}
         for i in range(options.rounds + 1):
             for name, epoch in loops.items():
                 seconds = epoch()
                 if i:  # the first round warms up
                     times[name].append(seconds)
-    report(times, len(pictures))
+    report(times, len(samples))
 
 
 def report(times: dict[str, list[float]], count: int) -> None:

@@ -1,6 +1,6 @@
 """`make learning`: every member trains two steps at 32x32, at 64x64 and at its own size, and its loss falls.
 
-The same 4 to 16 pictures of CIFAR-10 each time, SGD, the loss in training mode with the same dropout. Needs
+The same 4 to 16 images of CIFAR-10 each time, SGD, the loss in training mode with the same dropout. Needs
 INCEPTIONLAB_DATA. Exits with 1 where a loss does not fall.
 """
 
@@ -17,7 +17,7 @@ from inceptionlab import create_model, get_spec, list_models
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.registry import load_data
 
-RATE = 3e-5  # small enough for the steepest, Inception-v4 with 4 pictures in a batch norm
+RATE = 3e-5  # small enough for the steepest, Inception-v4 with 4 images in a batch norm
 
 
 def losses(name: str, size: int, images: Tensor, labels: Tensor) -> list[float]:

@@ -110,7 +110,7 @@ def block(draw, depth=1):
         body = draw(keeping() | (branches(depth - 1) if depth else keeping()))
         if draw(st.booleans()):
             return Residual(Seq(body, Conv(STREAM, norm=None, act=None)), 0.3, gamma=draw(st.sampled_from([None, 0.5])))
-        return Residual(body, shortcut="auto", act=draw(acts), drop_path=0.1)
+        return Residual(body, shortcut="auto", act=draw(acts), stochastic_depth=0.1)
     if kind == "split":
         return Seq(Conv(8), Split(Seq(), draw(keeping()), draw(keeping()), share=0.25))
     return draw(keeping())
@@ -160,8 +160,8 @@ def containers(inner):
     some = st.one_of(*(make(inner) for make in named_or_not))
     return st.one_of(
         some.map(lambda both: Seq(*both[0], **both[1])),
-        st.builds(lambda both, p: Concat(*both[0], **both[1], drop_path=p), some, probabilities),
-        st.builds(lambda both, p: Sum(*both[0], **both[1], drop_path=p), some, probabilities),
+        st.builds(lambda both, p: Concat(*both[0], **both[1], stochastic_depth=p), some, probabilities),
+        st.builds(lambda both, p: Sum(*both[0], **both[1], stochastic_depth=p), some, probabilities),
         some.map(lambda both: Product(*both[0], **both[1])),
         st.builds(lambda both, share: Split(*both[0], **both[1], share=share), some, st.none() | st.floats(0.01, 0.99)),
         st.builds(

@@ -70,7 +70,7 @@ def test_senseless_classes_and_channels_are_refused_in_a_sentence(classes, chann
 
 @pytest.mark.parametrize("name", list_models())
 @pytest.mark.parametrize("size", [32, 64])
-def test_every_member_builds_for_small_pictures(name, size):
+def test_every_member_builds_for_small_images(name, size):
     model = create_model(name, 10, in_channels=1, input_size=size).eval().to("meta")
     assert model(torch.empty(2, 1, size, size, device="meta")).shape == (2, 10)
 
@@ -190,7 +190,7 @@ def test_checkpointing_by_name():
     for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert all(torch.equal(a, b) for a, b in zip(plain.buffers(), saving.buffers(), strict=True))
-    assert build(spec, checkpoint="*").state_dict().keys() == plain.state_dict().keys()
+    assert build(spec, grad_checkpoint="*").state_dict().keys() == plain.state_dict().keys()
     with pytest.raises(SpecError, match="no module matches"):
         checkpoint_modules(build(spec), "zzz*")
 

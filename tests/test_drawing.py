@@ -19,7 +19,7 @@ def test_every_member_is_drawn_whole(name):
     assert all(path in words for path, _ in spec.children)
 
 
-def test_boxes_stay_inside_the_picture():
+def test_boxes_stay_inside_the_image():
     root = ElementTree.fromstring(draw(residual(0.1)(attend("cbam")(get_spec("small_v3")))))
     width, height = (float(root.get(side)) for side in ("width", "height"))
 
@@ -59,7 +59,7 @@ def test_networks_show_themselves_in_a_notebook():
         assert html.count("<tr>") == 23
         table = html[: html.index("</table>")] + "</table>"
         assert len(list(ElementTree.fromstring(table).iter("td"))) == 22 * 6
-    assert "needs pictures of at least" in spec.resized(20)._repr_html_()
+    assert "needs images of at least" in spec.resized(20)._repr_html_()
 
 
 def test_a_measured_network_prints_as_a_table_that_fits_a_screen():

@@ -16,7 +16,7 @@ from inceptionlab import (
     measure,
 )
 from inceptionlab.nn.layers.branches import Concat, Sum
-from inceptionlab.nn.layers.residual import DropPath
+from inceptionlab.nn.layers.residual import StochasticDepth
 from inceptionlab.rules import parse_rule
 from inceptionlab.spec import Block, Branches, Conv, Product, Residual, Seq
 from inceptionlab.spec.tree import walk
@@ -31,7 +31,7 @@ def rules_for(name):
     spec = get_spec(name)
     blocks = any(isinstance(node, Branches | Residual) for _, node in walk(spec.body))
     flat = not any(isinstance(node, Branches) for _, node in walk(spec.body))
-    rules = NARROW + (" | drop_path(0.2)" if blocks else "") + ("" if flat else " | attend(se, where=branch)")
+    rules = NARROW + (" | stochastic_depth(0.2)" if blocks else "") + ("" if flat else " | attend(se, where=branch)")
     return f"{rules} | dropout(0.3)"
 
 
@@ -40,7 +40,7 @@ def test_every_member_takes_every_rule_and_trains_with_checkpoints(name):
     torch.manual_seed(0)
     spec = configured(f"{name} | {rules_for(name)}", 3, None, 64)
     top = spec.body.children[-2 if len(spec.body.children) > 1 else 0][0]
-    model = build(spec, checkpoint=f"{top}*").train()
+    model = build(spec, grad_checkpoint=f"{top}*").train()
     x = torch.randn(2, spec.input.channels, 64, 64)
     F.cross_entropy(model(x), torch.tensor([0, 2])).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
@@ -57,9 +57,9 @@ def test_attention_around_every_residual(name, where):
     assert model(torch.empty(1, spec.input.channels, 64, 64, device="meta")).shape == (1, 2)
 
 
-def test_branches_are_dropped_for_whole_pictures_and_only_in_training():
-    model = create_model(get_spec("inception_v3 | drop_path(0.5)"), 0, input_size=75)
-    rates = [m.drop_path for m in model.modules() if isinstance(m, Concat) and m.drop_path]
+def test_branches_are_dropped_for_whole_images_and_only_in_training():
+    model = create_model(get_spec("inception_v3 | stochastic_depth(0.5)"), 0, input_size=75)
+    rates = [m.stochastic_depth for m in model.modules() if isinstance(m, Concat) and m.stochastic_depth]
     assert rates == sorted(rates)
     assert rates[-1] == 0.5
     block = model.get_submodule("mixed7c")
@@ -73,12 +73,12 @@ def test_branches_are_dropped_for_whole_pictures_and_only_in_training():
 
 
 def test_sums_and_residuals_drop_paths_too():
-    model = build(get_spec("small_v1 | fuse(sum) | drop_path(0.3)"))
-    assert {m.drop_path for m in model.modules() if isinstance(m, Sum)} > {0.3}
-    residual = build(get_spec("small_resnet | drop_path(0.3)"))
-    assert max(m.p for m in residual.modules() if isinstance(m, DropPath)) == 0.3
+    model = build(get_spec("small_v1 | fuse(sum) | stochastic_depth(0.3)"))
+    assert {m.stochastic_depth for m in model.modules() if isinstance(m, Sum)} > {0.3}
+    residual = build(get_spec("small_resnet | stochastic_depth(0.3)"))
+    assert max(m.p for m in residual.modules() if isinstance(m, StochasticDepth)) == 0.3
     with pytest.raises(SpecError, match="branches are dropped from a concatenation or a sum"):
-        Product(a=Conv(4), drop_path=0.3)
+        Product(a=Conv(4), stochastic_depth=0.3)
 
 
 def test_dropout_stands_before_the_classifier():

@@ -93,9 +93,9 @@ def test_receptive_fields_of_members_agree_with_gradients(name):
     tops = [row for row in measure(narrow).children if row.field.height.largest < size and row.output[1] > 2]
     last = tops[-1]
     sections = [(n, smooth(node)) for n, node in narrow.children[: len(tops)]]
-    trunk = Seq(**dict(sections))
+    top_level = Seq(**dict(sections))
     place = last.output[1] // 2, last.output[2] // 2
-    spans = gradient_field(build_node(trunk, spec.input.channels, size), spec.input.shape, place)
+    spans = gradient_field(build_node(top_level, spec.input.channels, size), spec.input.shape, place)
     for axis, index, span in zip((last.field.height, last.field.width), place, spans, strict=True):
         assert span == axis.within(index, size)
 
@@ -150,7 +150,7 @@ def test_formulas_are_true(name):
                 assert eval(value) == int(right.replace(",", "")), line
 
 
-def test_too_small_a_picture_is_refused_naming_node_and_smallest_size():
+def test_too_small_an_image_is_refused_naming_node_and_smallest_size():
     spec = get_spec("inception_v3").without_aux()
     with pytest.raises(SizeError) as caught:
         measure(spec.resized(32))

@@ -63,7 +63,7 @@ def test_names_of_wrappers_are_free_for_nodes_of_ones_own():
 
 
 RULES = ["residual(1.0)", "attend(se)", "residual(1.0) | attend(cbam, where=sum)", "attend(eca, where=branch)",
-         "attend(se) | attend(cbam)", "drop_path(0.2)", "residual(0.3) | drop_path(0.1)"]  # fmt: skip
+         "attend(se) | attend(cbam)", "stochastic_depth(0.2)", "residual(0.3) | stochastic_depth(0.1)"]  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -149,7 +149,7 @@ def test_widen_halves_every_written_width():
 
 
 def test_drop_path_grows_with_depth():
-    rates = [node.drop_path for node in nodes(R.drop_path(0.2)(get_spec("small_resnet")), Residual)]
+    rates = [node.stochastic_depth for node in nodes(R.stochastic_depth(0.2)(get_spec("small_resnet")), Residual)]
     assert rates == sorted(rates)
     assert rates[-1] == 0.2
 
@@ -180,16 +180,16 @@ def test_rules_compose_and_are_written_down():
     [
         R.without_branch("pool"), R.factorize(5), R.asymmetric(3), R.residual(0.1), R.residual(), R.attend("se"),
         R.attend("eca", "branch"), R.fuse("sum"), R.dilate(2), R.ghost(), R.separable(), R.norm(None), R.norm("group"),
-        R.activation("gelu"), R.widen(0.5), R.small_stem(32), R.drop_path(0.1), R.ghost(3),
+        R.activation("gelu"), R.widen(0.5), R.small_stem(32), R.stochastic_depth(0.1), R.ghost(3),
         R.replace("inception3a", Concat(one=Conv(4), two=Seq(Conv(2), Conv(4, (1, 3))))),
-        R.residual(0.1) | R.drop_path(0.1) | R.attend("se", "residual"),
+        R.residual(0.1) | R.stochastic_depth(0.1) | R.attend("se", "residual"),
     ],
 )  # fmt: skip
 def test_the_text_of_a_rule_gives_the_rule_back(rule):
     again = parse_rule(rule.name)
     assert again.name == rule.name
     base = get_spec("googlenet") if "small_stem" in rule.name else V1
-    if rule.name.startswith("drop_path"):
+    if rule.name.startswith("stochastic_depth"):
         base = get_spec("small_resnet")
     assert again(base) == rule(base)
 
@@ -206,7 +206,7 @@ ARGUMENTS = {
     "unreduced": [],
     "attend": [st.sampled_from(["cbam", "se", "eca"]), st.sampled_from(R.PLACES)],
     "fuse": [st.sampled_from(["concat", "sum", "product"])],
-    "drop_path": [RATES],
+    "stochastic_depth": [RATES],
     "factorize": [st.sampled_from([5, 7, 9])],
     "asymmetric": [st.integers(1, 9)],
     "dilate": [st.integers(1, 4)],

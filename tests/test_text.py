@@ -91,7 +91,7 @@ CONV = to_json(Conv(8))
         (written(node="Seq", children=[["a.b", {"node": "Act", "kind": "relu"}]]), "without dots"),
         (written(node="Seq", children=[["a", {"node": "Act", "kind": "relu"}]] * 2), "same name"),
         (written(node=["Seq"]), "not a tree"),
-        (written(node="Concat", children=[], drop_path=0.0), "no branch"),
+        (written(node="Concat", children=[], stochastic_depth=0.0), "no branch"),
         ("[1, 2]", "not a tree"),
         ('{"node": "Act", "kind": "relu"}', "has no version; this InceptionLab reads version 1"),
         ('{"version": 2, "node": "Act", "kind": "relu"}', "is of version 2; this InceptionLab reads version 1"),
@@ -113,13 +113,13 @@ def test_a_deep_tree_is_refused_in_a_sentence():
 
 
 def test_every_field_is_written_so_a_file_means_the_same_when_a_default_changes(monkeypatch):
-    spec = get_spec("inception_v3 | drop_path(0.1)")
+    spec = get_spec("inception_v3 | stochastic_depth(0.1)")
     text, sign = dumps(spec), digest(spec)
     for kind in (Conv, Pool, Norm, Input):
         names = kind.__init__.__annotations__
         assert set(names) - {"return"} == set(kind.__slots__)
     monkeypatch.setattr(Conv.__init__, "__defaults__", (7, 7, "valid", 7, 7, None, None, True))
-    monkeypatch.setattr(Concat.__init__, "__kwdefaults__", {"drop_path": 0.7})
+    monkeypatch.setattr(Concat.__init__, "__kwdefaults__", {"stochastic_depth": 0.7})
     monkeypatch.setattr(Pool.__init__, "__defaults__", (7, 7, "valid", True, True, 7, 7))
     assert Conv(4).kernel == 7
     again = loads(text)
@@ -132,7 +132,7 @@ def test_the_digest_follows_from_every_field():
     changes = [
         Conv(5), Conv(4, 3), Conv(4, stride=2), Conv(4, pad="tf"), Conv(4, groups=2), Conv(4, dilation=2),
         Conv(4, norm=None), Conv(4, norm=Norm(eps=1e-3)), Conv(4, act=None), Conv(4, bias=True), Concat(Conv(4)),
-        Concat(Conv(4), drop_path=0.1), Sum(Conv(4)), Split(Conv(4)), Split(Conv(4), share=0.5), Seq(a=Conv(4)),
+        Concat(Conv(4), stochastic_depth=0.1), Sum(Conv(4)), Split(Conv(4)), Split(Conv(4), share=0.5), Seq(a=Conv(4)),
     ]  # fmt: skip
     assert len({digest(spec) for spec in [Conv(4), *changes]}) == len(changes) + 1
 

@@ -103,7 +103,7 @@ def test_the_completed_modules_have_activations_and_all_branches(name):
 
 
 def test_memory_efficient_modules_give_the_same_numbers():
-    plain, saving = (create_block("bn", 16, checkpoint=c) for c in (False, True))
+    plain, saving = (create_block("bn", 16, grad_checkpoint=c) for c in (False, True))
     saving.load_state_dict(plain.state_dict())
     assert list(saving.state_dict()) == list(plain.state_dict())
     x = torch.randn(4, 16, 8, 8)

@@ -172,7 +172,7 @@ def test_predict(capsys, finished, tmp_path):
         assert run(capsys, "predict", str(finished), *arguments)[0] == 2
 
 
-def test_bad_pictures_are_refused_by_predict(capsys, finished, tmp_path):
+def test_bad_images_are_refused_by_predict(capsys, finished, tmp_path):
     Image.new("L", (1, 1)).save(tmp_path / "one.png")
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")

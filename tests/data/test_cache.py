@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.sources import folder
 from inceptionlab.data.stores.decoded import folder_of, in_memory
@@ -31,7 +31,7 @@ def remembered(files, settings, calls=None):
         return PIXELS[number].numpy()
 
     images = in_memory(folder_of(files, settings), 4, (2, 2, 3), read, "four images")
-    return Pictures(images, torch.tensor([0, 1, 0, 1]), ("a", "b"), ("v", "w", "x", "y"))
+    return Samples(images, torch.tensor([0, 1, 0, 1]), ("a", "b"), ("v", "w", "x", "y"))
 
 
 def test_the_second_time_nothing_is_read(tmp_path, cache):
@@ -66,7 +66,7 @@ def test_a_damaged_or_forbidden_cache_is_done_without(tmp_path, cache, monkeypat
     assert len(remembered([tmp_path / "x.bin"], 0)) == 4
 
 
-def test_a_folder_of_pictures_is_decoded_once(tmp_path, cache, monkeypatch):
+def test_a_folder_of_images_is_decoded_once(tmp_path, cache, monkeypatch):
     for name in ("ants", "bees"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for i in range(6):

@@ -12,8 +12,8 @@ from inceptionlab.data.registry import digits
 from inceptionlab.report.data_page import data_report
 
 
-def picture(seed, size=(48, 40)):
-    """A smooth random picture, as photographs are."""
+def image(seed, size=(48, 40)):
+    """A smooth random image, as photographs are."""
     rough = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), np.uint8)
     return Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
 
@@ -24,15 +24,15 @@ def faulty(tmp_path):
         for label in ("ant", "bee"):
             (tmp_path / split / label).mkdir(parents=True)
             for i in range(count):
-                picture(crc32(f"{split}{label}{i}".encode())).save(tmp_path / split / label / f"{i}.png")
-    picture(1).save(tmp_path / "train" / "ant" / "leak.png")
-    picture(1).save(tmp_path / "test" / "ant" / "leak.png")  # the same file in both splits
-    picture(2).save(tmp_path / "train" / "bee" / "near.png")
-    picture(2).resize((96, 80), Image.Resampling.BICUBIC).save(tmp_path / "test" / "bee" / "near.jpg", quality=60)
-    picture(3).save(tmp_path / "train" / "ant" / "both.png")
-    picture(3).save(tmp_path / "train" / "bee" / "both.png")
-    (tmp_path / "train" / "bee" / "broken.jpg").write_bytes(b"not a picture")
-    picture(4).convert("L").save(tmp_path / "train" / "bee" / "grey.png")
+                image(crc32(f"{split}{label}{i}".encode())).save(tmp_path / split / label / f"{i}.png")
+    image(1).save(tmp_path / "train" / "ant" / "leak.png")
+    image(1).save(tmp_path / "test" / "ant" / "leak.png")  # the same file in both splits
+    image(2).save(tmp_path / "train" / "bee" / "near.png")
+    image(2).resize((96, 80), Image.Resampling.BICUBIC).save(tmp_path / "test" / "bee" / "near.jpg", quality=60)
+    image(3).save(tmp_path / "train" / "ant" / "both.png")
+    image(3).save(tmp_path / "train" / "bee" / "both.png")
+    (tmp_path / "train" / "bee" / "broken.jpg").write_bytes(b"not an image")
+    image(4).convert("L").save(tmp_path / "train" / "bee" / "grey.png")
     return tmp_path
 
 
@@ -46,7 +46,7 @@ def test_everything_that_is_wrong_is_found(faulty):
     assert found.modes == {"RGB": 24, "L": 1}
     assert found.imbalance == pytest.approx(9 / 8)
     report = data_report("faulty", found)
-    assert "1 pictures that cannot be read, 2 leaks between splits, 1 pictures under two classes" in report
+    assert "1 images that cannot be read, 2 leaks between splits, 1 images under two classes" in report
     assert "http" not in report
 
 
@@ -67,7 +67,7 @@ def test_a_good_folder_passes(tmp_path, capsys):
     for i, label in enumerate(("ant", "bee")):
         (tmp_path / label).mkdir()
         for j in range(3):
-            picture(10 * i + j).save(tmp_path / label / f"{j}.png")
+            image(10 * i + j).save(tmp_path / label / f"{j}.png")
     main(["check-data", str(tmp_path)])
     assert "leaks between splits: 0" in capsys.readouterr().out
     assert "nothing is wrong" in data_report("good", check_folder(tmp_path))
@@ -81,7 +81,7 @@ def test_sets_in_memory_are_checked_too():
 
 
 def test_what_is_no_folder_is_said(tmp_path):
-    with pytest.raises(DataError, match="is not a folder of pictures"):
+    with pytest.raises(DataError, match="is not a folder of images"):
         check_folder(tmp_path / "none")
     with pytest.raises(DataError, match=r"has 0 class folder\(s\)"):
         check_folder(tmp_path)

@@ -19,11 +19,11 @@ from inceptionlab.data.batches import (
     Augment,
     augmented,
     batch_sizes,
-    erased,
+    cut_out,
     ordered_batches,
     train_batches,
 )  # fmt: skip
-from inceptionlab.data.dataset import DataSet, Pictures, array_set
+from inceptionlab.data.dataset import DataSet, Samples, array_set
 from inceptionlab.data.decode import decode, fitted
 from inceptionlab.data.preprocess import Preprocess, centred
 from inceptionlab.data.registry import cifar, folder, idx, load_data
@@ -36,10 +36,10 @@ def step_generator(seed, step):
     return rng.stream(seed, "step", step)
 
 
-def pictures(n=12, size=8, channels=3, classes=3):
+def samples(n=12, size=8, channels=3, classes=3):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (n, size, size, channels), generator=generator, dtype=torch.uint8)
-    return Pictures(InMemory(images), torch.arange(n) % classes, tuple("abc"[:classes]))
+    return Samples(InMemory(images), torch.arange(n) % classes, tuple("abc"[:classes]))
 
 
 @pytest.fixture
@@ -63,13 +63,13 @@ def server(tmp_path):
 def test_labels_and_counts_are_checked():
     images = InMemory(torch.zeros(3, 4, 4, 3, dtype=torch.uint8))
     with pytest.raises(DataError, match="labels run from 0 to 7, but there are 2 classes"):
-        Pictures(images, torch.tensor([0, 1, 7]), ("a", "b"))
-    with pytest.raises(DataError, match="3 pictures have 2 labels"):
-        Pictures(images, torch.tensor([0, 1]), ("a", "b"))
-    with pytest.raises(DataError, match="no picture"):
-        Pictures(InMemory(images[:0]), torch.tensor([]), ("a", "b"))
+        Samples(images, torch.tensor([0, 1, 7]), ("a", "b"))
+    with pytest.raises(DataError, match="3 images have 2 labels"):
+        Samples(images, torch.tensor([0, 1]), ("a", "b"))
+    with pytest.raises(DataError, match="no image"):
+        Samples(InMemory(images[:0]), torch.tensor([]), ("a", "b"))
     with pytest.raises(DataError, match="differ"):
-        DataSet("d", pictures(), pictures(classes=2))
+        DataSet("d", samples(), samples(classes=2))
 
 
 def test_splits_are_stratified_and_recorded_by_the_seed():
@@ -86,15 +86,15 @@ def test_splits_are_stratified_and_recorded_by_the_seed():
     rest, part = stratified(torch.tensor([0, 0, 1]), 0.5, seed=0, lone="keep")
     assert (len(rest), len(part)) == (2, 1)
     assert 2 in rest
-    with pytest.raises(DataError, match="3 picture.* of 3 class.* are too few"):
+    with pytest.raises(DataError, match="3 image.* of 3 class.* are too few"):
         stratified(torch.arange(3), 0.5, seed=0, lone="keep")
 
 
 def test_a_limit_takes_all_classes():
-    assert set(pictures(30).limited(10).labels.tolist()) == {0, 1, 2}
-    assert len(pictures().limited(None)) == 12
+    assert set(samples(30).limited(10).labels.tolist()) == {0, 1, 2}
+    assert len(samples().limited(None)) == 12
     with pytest.raises(DataError, match="at least 1"):
-        pictures().limited(0)
+        samples().limited(0)
 
 
 def test_a_last_batch_of_one_joins_the_one_before():
@@ -105,12 +105,12 @@ def test_a_last_batch_of_one_joins_the_one_before():
     for count, size in ((1, 8), (5, 1)):
         with pytest.raises(DataError, match="at least 2"):
             batch_sizes(count, size)
-    counts = [len(labels) for _, labels in train_batches(pictures(9), [4, 5], seed=0, epoch=0)]
+    counts = [len(labels) for _, labels in train_batches(samples(9), [4, 5], seed=0, epoch=0)]
     assert counts == [4, 5]
 
 
-def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own():
-    store = pictures(12)
+def test_an_epoch_shows_every_image_once_in_an_order_of_its_own():
+    store = samples(12)
     epochs = [torch.cat([i for i, _ in train_batches(store, batch_sizes(len(store), 5), 3, e)]) for e in (0, 1, 0)]
     assert torch.equal(epochs[0], epochs[2])
     assert not torch.equal(epochs[0], epochs[1])
@@ -119,8 +119,8 @@ def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own():
     assert torch.equal(later[0][0], epochs[0][5:10])
 
 
-def test_augmentation_crops_and_flips_reflected_pictures():
-    images = pictures(64, 8).images[:]
+def test_augmentation_crops_and_flips_reflected_images():
+    images = samples(64, 8).images[:]
     out = augmented(images, Augment(pad=2), (8, 8), step_generator(0, 5))
     assert out.shape == images.shape
     assert torch.equal(out, augmented(images, Augment(pad=2), (8, 8), step_generator(0, 5)))
@@ -138,28 +138,28 @@ def test_augmentation_crops_and_flips_reflected_pictures():
 
 
 def test_input_is_normalised_channels_last_and_resized():
-    x = Preprocess(Input(3, 8, 8, mean=(0.5,) * 3, std=(0.25,) * 3)).to_input(pictures(4, 8).images[:])
-    expected = (pictures(4, 8).images[:].permute(0, 3, 1, 2) / 255 - 0.5) / 0.25
+    x = Preprocess(Input(3, 8, 8, mean=(0.5,) * 3, std=(0.25,) * 3)).to_input(samples(4, 8).images[:])
+    expected = (samples(4, 8).images[:].permute(0, 3, 1, 2) / 255 - 0.5) / 0.25
     torch.testing.assert_close(x, expected, atol=1e-5, rtol=0)
     assert x.is_contiguous(memory_format=torch.channels_last)
-    assert Preprocess(Input(3, 16, 12)).to_input(pictures(4, 8).images[:]).shape == (4, 3, 16, 12)
+    assert Preprocess(Input(3, 16, 12)).to_input(samples(4, 8).images[:]).shape == (4, 3, 16, 12)
     with pytest.raises(DataError, match="3 channel"):
-        Preprocess(Input(1, 8, 8)).to_input(pictures(4, 8).images[:])
+        Preprocess(Input(1, 8, 8)).to_input(samples(4, 8).images[:])
 
 
 def test_erasing_sets_a_square_to_the_mean():
-    y = erased(torch.ones(50, 3, 16, 16), 4, step_generator(0, 0))
+    y = cut_out(torch.ones(50, 3, 16, 16), 4, step_generator(0, 0))
     gone = (y == 0).sum((1, 2, 3)) / 3
     assert gone.max() == 16
     assert gone.min() >= 4
-    assert erased(torch.ones(1, 3, 4, 4), 0, step_generator(0, 0)).min() == 1
+    assert cut_out(torch.ones(1, 3, 4, 4), 0, step_generator(0, 0)).min() == 1
 
 
 def test_ordered_batches_cover_a_set():
-    assert torch.equal(torch.cat([labels for _, labels in ordered_batches(pictures(), 5)]), pictures().labels)
+    assert torch.equal(torch.cat([labels for _, labels in ordered_batches(samples(), 5)]), samples().labels)
 
 
-# --- pictures from files ---------------------------------------------------------------------------------------------
+# --- images from files ---------------------------------------------------------------------------------------------
 
 
 def save(path, size=(40, 30), mode="RGB", colour=None):
@@ -168,11 +168,11 @@ def save(path, size=(40, 30), mode="RGB", colour=None):
     return path
 
 
-def test_pictures_are_turned_upright_and_converted(tmp_path):
-    picture = Image.new("RGB", (40, 20))
-    exif = picture.getexif()
+def test_images_are_turned_upright_and_converted(tmp_path):
+    image = Image.new("RGB", (40, 20))
+    exif = image.getexif()
     exif[0x0112] = 6
-    picture.save(tmp_path / "a.jpg", exif=exif)
+    image.save(tmp_path / "a.jpg", exif=exif)
     assert decode(tmp_path / "a.jpg", "a", 3).size == (20, 40)
     assert decode(save(tmp_path / "b.png", mode="RGBA"), "b", 3).mode == "RGB"
     assert decode(save(tmp_path / "c.png", mode="P"), "c", 1).mode == "L"
@@ -184,8 +184,8 @@ def test_the_centre_crop_has_the_size_asked_for(crop):
         assert fitted(Image.new("RGB", size), (24, 20), crop, "bicubic").size == (20, 24)
 
 
-def test_bad_pictures_are_named(tmp_path):
-    with pytest.raises(DataError, match="tiny.png is 1x1 pixels; a picture needs at least 4x4"):
+def test_bad_images_are_named(tmp_path):
+    with pytest.raises(DataError, match="tiny.png is 1x1 pixels; an image needs at least 4x4"):
         decode(save(tmp_path / "tiny.png", (1, 1)), "tiny.png", 3)
     huge = save(tmp_path / "huge.png", (20_000, 20_000), "1")
     with pytest.raises(DataError, match=r"20,000x20,000 pixels|larger than 100,000,000"):
@@ -194,7 +194,7 @@ def test_bad_pictures_are_named(tmp_path):
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.png").write_text("hello")
     for name in ("cut.jpg", "text.png"):
-        with pytest.raises(DataError, match=f"{name} cannot be read as a picture"):
+        with pytest.raises(DataError, match=f"{name} cannot be read as an image"):
             decode(tmp_path / name, name, 3)
     with pytest.raises(DataError, match="does not exist"):
         decode(tmp_path / "none.png", "none.png", 3)
@@ -238,7 +238,7 @@ def test_bad_folders_are_refused(tmp_path, monkeypatch):
         folder.load(tmp_path, Preprocess(Input()))
     make_folder(tmp_path, ("train", "val"))
     (tmp_path / "train" / "wasps").mkdir()
-    with pytest.raises(DataError, match="wasps holds no picture"):
+    with pytest.raises(DataError, match="wasps holds no image"):
         folder.load(tmp_path, Preprocess(Input()))
     save(tmp_path / "train" / "wasps" / "a.png")
     with pytest.raises(DataError, match="differ"):
@@ -264,7 +264,7 @@ def test_unknown_data_are_refused(tmp_path, monkeypatch):
 
 
 def tiny_cifar(monkeypatch, kind):
-    """An archive as the official ones are laid out, with 4 pictures a file, and its pictures."""
+    """An archive as the official ones are laid out, with 4 images a file, and its images."""
     generator = np.random.default_rng(0)
     buffer = io.BytesIO()
     contents = []
@@ -317,7 +317,7 @@ def test_cifar_archives_that_were_unpacked(tmp_path, monkeypatch, kind):
         load_data("cifar10", data_dir=tmp_path)
 
 
-def test_cifar100_has_two_labels_a_picture_and_100_names():
+def test_cifar100_has_two_labels_an_image_and_100_names():
     row = np.concatenate([np.array([7, 42], np.uint8), np.zeros(3072, np.uint8)])
     _, labels = cifar._binary(row.tobytes(), cifar.LAYOUTS["cifar100"])
     assert cifar.CIFAR100[labels[0]] == "leopard"

@@ -15,7 +15,7 @@ from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.errors import DataError
 from inceptionlab.spec.network import Input
 
-PICTURE = Input(3, 16, 16, crop=1.0)
+IMAGE = Input(3, 16, 16, crop=1.0)
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def test_a_large_folder_gives_the_pictures_of_a_small_one(photos, cache, monkeypatch):
-    lazy = folder.load(photos, Preprocess(PICTURE))
+def test_a_large_folder_gives_the_images_of_a_small_one(photos, cache, monkeypatch):
+    lazy = folder.load(photos, Preprocess(IMAGE))
     monkeypatch.setattr(folder, "EAGER", 1000)
-    eager = folder.load(photos, Preprocess(PICTURE))
+    eager = folder.load(photos, Preprocess(IMAGE))
     assert isinstance(lazy.train.images, LazyImages)
     assert lazy.train.images.shape == eager.train.images.shape
     for one, two in ((lazy.train, eager.train), (lazy.train.limited(5), eager.train.limited(5))):
@@ -56,23 +56,23 @@ def test_a_large_folder_gives_the_pictures_of_a_small_one(photos, cache, monkeyp
             assert torch.equal(labels, same)
 
 
-def test_each_picture_is_decoded_once_for_all_starts(photos, cache, monkeypatch):
+def test_each_image_is_decoded_once_for_all_starts(photos, cache, monkeypatch):
     read = []
     decode = preprocess.decode
     monkeypatch.setattr(preprocess, "decode", lambda *a, **k: read.append(1) or decode(*a, **k))
-    first = folder.load(photos, Preprocess(PICTURE)).train
+    first = folder.load(photos, Preprocess(IMAGE)).train
     assert not read  # nothing is decoded before it is asked for
     before = first.images[torch.tensor([3, 1])]
     assert len(read) == 2
-    again = folder.load(photos, Preprocess(PICTURE)).train
+    again = folder.load(photos, Preprocess(IMAGE)).train
     assert torch.equal(again.images[torch.tensor([3, 1])], before)
     assert len(read) == 2
     assert again.digest() == first.digest()
     (photos / "train" / "a" / "0.png").write_bytes((photos / "train" / "a" / "1.png").read_bytes())
-    assert folder.load(photos, Preprocess(PICTURE)).train.digest() != first.digest()  # other files are another set
+    assert folder.load(photos, Preprocess(IMAGE)).train.digest() != first.digest()  # other files are another set
 
 
-def test_a_picture_whose_bytes_were_lost_is_decoded_again(tmp_path):
+def test_an_image_whose_bytes_were_lost_is_decoded_again(tmp_path):
     made = disk_images(tmp_path / "set", 3, (2, 2, 1), lambda i: np.full((2, 2, 1), i + 1, np.uint8), "x")
     assert made[torch.tensor([0, 2])].unique().tolist() == [1, 3]
     made.store.pixels[2] = 0  # as a power failure leaves it
@@ -94,17 +94,17 @@ def test_a_full_disk_and_a_damaged_store_are_said(tmp_path):
     with pytest.raises(DataError, match="remove that folder"):
         disk_images(tmp_path / "set", 2, (2, 2, 3), nothing, "x")
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot take the decoded pictures"):
+    with pytest.raises(DataError, match="cannot take the decoded images"):
         disk_images(tmp_path / "file" / "set", 2, (2, 2, 3), nothing, "x")
 
 
-def test_an_unreadable_picture_of_a_large_folder_stops_training_with_its_name(photos, cache, tmp_path, capsys):
-    (photos / "train" / "a" / "3.png").write_bytes(b"no picture")
+def test_an_unreadable_image_of_a_large_folder_stops_training_with_its_name(photos, cache, tmp_path, capsys):
+    (photos / "train" / "a" / "3.png").write_bytes(b"no image")
     with pytest.raises(SystemExit) as stopped:
         main(["train", "--model", "inception_net | widen(0.25)", "--data", str(photos), "--input-size", "32",
               "--epochs", "1", "--batch-size", "8", "--out", str(tmp_path / "run")])  # fmt: skip
     assert stopped.value.code == 2
-    assert "3.png cannot be read as a picture" in capsys.readouterr().err
+    assert "3.png cannot be read as an image" in capsys.readouterr().err
 
 
 def test_training_on_a_large_folder_is_training_on_a_small_one(photos, cache, tmp_path, monkeypatch, capsys):

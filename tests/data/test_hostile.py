@@ -70,10 +70,10 @@ def test_what_pillow_raises_is_a_sentence(kind, tmp_path, monkeypatch):
 
     monkeypatch.setattr("subprocess.Popen", started)
     (tmp_path / "1.jpg").write_bytes(FOREIGN[kind])
-    with pytest.raises(DataError, match=r"1.jpg (cannot be read as a picture|is)"):
+    with pytest.raises(DataError, match=r"1.jpg (cannot be read as an image|is)"):
         decode(tmp_path / "1.jpg", "1.jpg", 3)
-    with pytest.raises(DataError, match="the picture"):
-        Preprocess(Input()).prepare(io.BytesIO(FOREIGN[kind]), "the picture")
+    with pytest.raises(DataError, match="the image"):
+        Preprocess(Input()).prepare(io.BytesIO(FOREIGN[kind]), "the image")
 
 
 @pytest.mark.parametrize("error", [NotImplementedError("BLP3"), struct.error("cut"), KeyError("x"), RecursionError()])
@@ -84,7 +84,7 @@ def test_so_is_whatever_a_format_of_pillow_raises(error, tmp_path, monkeypatch):
         raise error
 
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fails)
-    with pytest.raises(DataError, match=r"a.png cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"a.png cannot be read as an image"):
         decode(tmp_path / "a.png", "a.png", 3)
 
 
@@ -207,7 +207,7 @@ def write_mnist(place, images, labels, test=None):
 def test_idx_sets_that_do_not_fit_together(tmp_path):
     images, labels = np.zeros((4, 8, 8), np.uint8), np.array([0, 1, 2, 3], np.uint8)
     write_mnist(tmp_path, images, labels[:3])
-    with pytest.raises(DataError, match="4 pictures have 3 labels"):
+    with pytest.raises(DataError, match="4 images have 3 labels"):
         load_data("mnist", data_dir=tmp_path)
     write_mnist(tmp_path, images, labels + 7)
     with pytest.raises(DataError, match="labels run from 7 to 10"):
@@ -311,10 +311,10 @@ def test_parquet_labels_that_are_none(labels, words, tmp_path):
 @pytest.mark.parametrize(("images", "words"), [
     (cells(png(), png((8, 8))), "row 1 is an image of 8x8, not 32x32"),
     (cells(png((16, 16)), png((16, 16))), "row 0 is an image of 16x16, not 32x32"),
-    (cells(png(), None), "row 1 holds no encoded picture"),
-    ([1, 2], "row 0 holds no encoded picture"),
-    (["a", "b"], "row 0 holds no encoded picture"),
-    (cells(png(), EPS), "row 1 cannot be read as a picture"),
+    (cells(png(), None), "row 1 holds no encoded image"),
+    ([1, 2], "row 0 holds no encoded image"),
+    (["a", "b"], "row 0 holds no encoded image"),
+    (cells(png(), EPS), "row 1 cannot be read as an image"),
 ])  # fmt: skip
 def test_parquet_images_that_are_none(images, words, tmp_path):
     write(tmp_path / "cifar10", {"img": images, "label": [0, 1]})

@@ -17,7 +17,7 @@ from inceptionlab.errors import MissingExtra
 from inceptionlab.spec.network import Input
 
 datasets = pytest.importorskip("datasets")
-PICTURE = Input(3, 32, 32, crop=1.0)
+IMAGE = Input(3, 32, 32, crop=1.0)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def png(number):
 
 @pytest.fixture
 def parquet(cache):
-    """A set as the hub has them: Parquet files, whose schema says what is a picture and what is a label."""
+    """A set as the hub has them: Parquet files, whose schema says what is an image and what is a label."""
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["ant", "bee"])})
     place = cache / "insects"
     place.mkdir()
@@ -49,13 +49,13 @@ def parquet(cache):
 
 
 def test_a_set_of_the_hub_is_read_when_it_is_needed(parquet):
-    data = load_data(f"hf:{parquet}", PICTURE)
+    data = load_data(f"hf:{parquet}", IMAGE)
     assert isinstance(data.train.images, LazyImages)
     assert (data.name, len(data.train), len(data.test)) == ("insects", 24, 8)
     assert data.train.classes == ("ant", "bee")
     assert data.train.labels[:4].tolist() == [0, 1, 0, 1]
     assert data.train.images[torch.tensor([3, 5])].shape == (2, 32, 32, 3)
-    assert data.train.digest() == load_data(f"hf:{parquet}", PICTURE).train.digest()
+    assert data.train.digest() == load_data(f"hf:{parquet}", IMAGE).train.digest()
 
 
 def test_it_is_checked_like_any_other(parquet):
@@ -80,7 +80,7 @@ def test_labels_that_are_none_are_said(cache, kind, label):
         odd = table.set_column(1, "label", pa.array([0.5, 1.0, 0.0, 1.0]))
         pq.write_table(odd.replace_schema_metadata(table.schema.metadata), path)
     with pytest.raises(DataError, match=r"odd: .*(whole numbers|none of class labels|cannot be loaded)"):
-        load_data(f"{kind}:{place}", PICTURE)
+        load_data(f"{kind}:{place}", IMAGE)
 
 
 def test_a_network_trains_on_it(parquet, tmp_path, capsys):
@@ -89,16 +89,16 @@ def test_a_network_trains_on_it(parquet, tmp_path, capsys):
     assert "8 images" in capsys.readouterr().out
 
 
-def test_what_is_no_set_of_pictures_is_said(cache, parquet):
+def test_what_is_no_set_of_images_is_said(cache, parquet):
     with pytest.raises(DataError, match="cannot be loaded"):
-        load_data(f"hf:{cache}/nothing", PICTURE)
+        load_data(f"hf:{cache}/nothing", IMAGE)
     (cache / "words").mkdir()
     datasets.Dataset.from_dict({"text": ["a", "b"]}).to_parquet(str(cache / "words" / "train.parquet"))
-    with pytest.raises(DataError, match="has the columns text and none of pictures"):
-        load_data(f"hf:{cache}/words", PICTURE)
+    with pytest.raises(DataError, match="has the columns text and none of images"):
+        load_data(f"hf:{cache}/words", IMAGE)
 
 
 def test_without_datasets_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[hub\]'"):
-        load_data("hf:anything", PICTURE)
+        load_data("hf:anything", IMAGE)

@@ -36,7 +36,7 @@ def test_nothing_is_done_where_nothing_is_asked():
     assert x.sum() == 0
 
 
-def test_mixup_shares_pictures_and_losses_alike():
+def test_mixup_shares_images_and_losses_alike():
     x, labels = torch.eye(4).view(4, 1, 2, 2), torch.arange(4)
     y, targets = mixed(x, labels, Augment(mixup=1.0), np.random.default_rng(0))
     torch.testing.assert_close(y, targets.share * x + (1 - targets.share) * x[targets.others])

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from inceptionlab import DataError, build, predict
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess, create_transform
 from inceptionlab.data.registry import for_named, load_data
 from inceptionlab.data.stores.images import InMemory
@@ -51,19 +51,19 @@ def trained_for(model, data, size=None, data_dir=None, **changes):
     return Trained(build(spec).to(memory_format=torch.channels_last).eval(), loaded.train.classes), loaded
 
 
-def files_of(pictures, folder):
+def files_of(samples, folder):
     """Files of the first images: their own, or written without loss."""
-    if pictures.paths:
-        return list(pictures.paths[:COUNT])
+    if samples.paths:
+        return list(samples.paths[:COUNT])
     for i in range(COUNT):
-        pixels = pictures.images[i].numpy()
-        Image.fromarray(pixels[..., 0] if pictures.channels == 1 else pixels).save(folder / f"{i}.png")
+        pixels = samples.images[i].numpy()
+        Image.fromarray(pixels[..., 0] if samples.channels == 1 else pixels).save(folder / f"{i}.png")
     return [folder / f"{i}.png" for i in range(COUNT)]
 
 
-def agree(trained, pictures, files):
+def agree(trained, samples, files):
     """Whether files give what the test gives."""
-    some = pictures.subset(torch.arange(len(files)))
+    some = samples.subset(torch.arange(len(files)))
     expected = logits_of(trained.run, some, trained.preprocess)
     with torch.inference_mode():
         found = torch.cat([trained.run(trained.preprocess.prepare(file)) for file in files])
@@ -213,16 +213,16 @@ class Elsewhere(nn.Module):
 
 def few():
     images = torch.randint(256, (6, 8, 8, 3), dtype=torch.uint8)
-    return Pictures(InMemory(images), torch.arange(6) % 3, ("a", "b", "c"))
+    return Samples(InMemory(images), torch.arange(6) % 3, ("a", "b", "c"))
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_whoever_computes_moves_the_images():
-    model, preprocess, pictures = Elsewhere(), Preprocess(Input(3, 8, 8, crop=1.0)), few()
-    logits_of(model, pictures, preprocess, mirror=True)
-    probabilities([(model, preprocess)], pictures, crops=10)
-    subject = Subject(model, preprocess, pictures.classes)
-    apply_protocol(subject, pictures, Protocol(temperature=True, corruptions=True), validation=pictures)
+    model, preprocess, samples = Elsewhere(), Preprocess(Input(3, 8, 8, crop=1.0)), few()
+    logits_of(model, samples, preprocess, flip_tta=True)
+    probabilities([(model, preprocess)], samples, crops=10)
+    subject = Subject(model, preprocess, samples.classes)
+    apply_protocol(subject, samples, Protocol(temperature=True, corruptions=True), validation=samples)
     assert set(model.seen) == {"meta"}
 
 

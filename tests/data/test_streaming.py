@@ -1,4 +1,4 @@
-"""Pictures read from Parquet files as they are needed: from a folder, over HTTP, and as the hub serves them."""
+"""Images read from Parquet files as they are needed: from a folder, over HTTP, and as the hub serves them."""
 
 import io
 import os
@@ -22,9 +22,9 @@ from .hub_server import serving
 datasets = pytest.importorskip("datasets")
 from inceptionlab.data.stores import streaming  # noqa: E402  (of the same extra)
 
-PICTURE = Input(3, 16, 16, crop=1.0)
+IMAGE = Input(3, 16, 16, crop=1.0)
 ROWS = 4
-"""Pictures in a block."""
+"""Images in a block."""
 
 
 @pytest.fixture
@@ -56,23 +56,23 @@ def insects(cache, tmp_path):
     return place
 
 
-def test_a_stream_gives_the_pictures_of_the_kept_set(insects):
-    kept, stream = (load_data(f"{kind}:{insects}", PICTURE) for kind in ("hf", "stream"))
+def test_a_stream_gives_the_images_of_the_kept_set(insects):
+    kept, stream = (load_data(f"{kind}:{insects}", IMAGE) for kind in ("hf", "stream"))
     assert stream.name == kept.name
     assert torch.equal(stream.test.images[:], kept.test.images[:])
     assert torch.equal(stream.test.labels, kept.test.labels)
-    pictures = {image.numpy().tobytes(): int(label) for image, label in
+    samples = {image.numpy().tobytes(): int(label) for image, label in
                 zip(kept.train.images[:], kept.train.labels, strict=True)}  # fmt: skip
     for part in (stream.train, stream.validation):
         for images, labels in ordered_batches(part, 7):
-            assert [pictures.pop(image.numpy().tobytes()) for image in images] == labels.tolist()
-    assert not pictures  # training and validation are all there is, each once
-    assert stream.train.digest() == load_data(f"stream:{insects}", PICTURE).train.digest()
+            assert [samples.pop(image.numpy().tobytes()) for image in images] == labels.tolist()
+    assert not samples  # training and validation are all there is, each once
+    assert stream.train.digest() == load_data(f"stream:{insects}", IMAGE).train.digest()
     assert stream.train.digest() != load_data(f"stream:{insects}", Input(3, 8, 8, crop=1.0)).train.digest()
 
 
 def test_validation_takes_whole_blocks_so_that_training_needs_no_part_of_them(insects):
-    data = load_data(f"stream:{insects}", PICTURE)
+    data = load_data(f"stream:{insects}", IMAGE)
     assert "5% of the blocks" in data.note
     blocks = [set((part.images.index // ROWS).tolist()) for part in (data.train, data.validation)]
     assert len(data.validation) == ROWS
@@ -81,7 +81,7 @@ def test_validation_takes_whole_blocks_so_that_training_needs_no_part_of_them(in
 
 def test_an_epoch_is_random_within_windows_of_random_blocks(insects, monkeypatch):
     monkeypatch.setattr(streaming, "WINDOW", 3 * ROWS)
-    train = load_data(f"stream:{insects}", PICTURE).train
+    train = load_data(f"stream:{insects}", IMAGE).train
     order, again, other = (train.order(rng.stream(0, "order", epoch)) for epoch in (1, 1, 2))
     assert torch.equal(order, again)
     assert not torch.equal(order, other)
@@ -95,10 +95,10 @@ def test_an_epoch_is_random_within_windows_of_random_blocks(insects, monkeypatch
 
 def test_an_epoch_taken_up_in_the_middle_goes_on_as_it_would_have(insects, monkeypatch):
     monkeypatch.setattr(streaming, "WINDOW", 2 * ROWS)
-    train = load_data(f"stream:{insects}", PICTURE).train
+    train = load_data(f"stream:{insects}", IMAGE).train
     sizes = [8] * 11 + [4]
     whole = list(train_batches(train, sizes, seed=3, epoch=1))
-    rest = list(train_batches(load_data(f"stream:{insects}", PICTURE).train, sizes, seed=3, epoch=1, first=5))
+    rest = list(train_batches(load_data(f"stream:{insects}", IMAGE).train, sizes, seed=3, epoch=1, first=5))
     assert len(whole) == 12
     for (x, labels), (y, same) in zip(whole[5:], rest, strict=True):
         assert torch.equal(x, y)
@@ -107,11 +107,11 @@ def test_an_epoch_taken_up_in_the_middle_goes_on_as_it_would_have(insects, monke
 
 def test_two_windows_are_held_and_no_more(insects, monkeypatch):
     monkeypatch.setattr(streaming, "WINDOW", 3 * ROWS)
-    images = load_data(f"stream:{insects}", PICTURE).train.images
+    images = load_data(f"stream:{insects}", IMAGE).train.images
     fetched = []
     fetch = streaming.Stream._fetch
     monkeypatch.setattr(streaming.Stream, "_fetch", lambda self, block: fetched.append(block) or fetch(self, block))
-    for _ in train_batches(load_data(f"stream:{insects}", PICTURE).train, [4] * 23, seed=0, epoch=0):
+    for _ in train_batches(load_data(f"stream:{insects}", IMAGE).train, [4] * 23, seed=0, epoch=0):
         pass
     assert len(fetched) == len(set(fetched)) == 23  # each once
     images[torch.arange(92)]
@@ -120,7 +120,7 @@ def test_two_windows_are_held_and_no_more(insects, monkeypatch):
 
 def test_what_was_fetched_for_an_epoch_cut_short_does_not_hold_up_the_next(insects, monkeypatch):
     monkeypatch.setattr(streaming, "WINDOW", 2 * ROWS)
-    train = load_data(f"stream:{insects}", PICTURE).train
+    train = load_data(f"stream:{insects}", IMAGE).train
     for epoch in range(3):
         next(train_batches(train, [4] * 23, seed=0, epoch=epoch))
     assert sum(len(labels) for _, labels in train_batches(train, [4] * 23, seed=0, epoch=3)) == 92
@@ -178,14 +178,14 @@ def test_files_that_cannot_be_read_are_named(cache, tmp_path):
         streaming.open_files([str(tmp_path / "words.parquet")])
 
 
-def test_a_picture_that_cannot_be_decoded_is_named(cache, tmp_path):
+def test_an_image_that_cannot_be_decoded_is_named(cache, tmp_path):
     place = tmp_path / "broken"
     place.mkdir()
-    rows = {"image": [{"bytes": b"no picture", "path": None}] * 6, "label": [0, 1] * 3}
+    rows = {"image": [{"bytes": b"no image", "path": None}] * 6, "label": [0, 1] * 3}
     features = datasets.Features({"image": datasets.Image(decode=False), "label": datasets.ClassLabel(2)})
     datasets.Dataset.from_dict(rows, features=features).to_parquet(str(place / "train.parquet"))
-    data = load_data(f"stream:{place}", PICTURE)
-    with pytest.raises(DataError, match=r"picture \d of .*train.parquet"):
+    data = load_data(f"stream:{place}", IMAGE)
+    with pytest.raises(DataError, match=r"image \d of .*train.parquet"):
         data.train.images[:]
 
 
@@ -194,14 +194,14 @@ def test_what_cannot_be_streamed_is_said(cache, tmp_path, monkeypatch):
     place.mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(place / "0.png")
     with pytest.raises(DataError, match=r"stream:.*photos: it (is not kept in Parquet files|cannot be loaded)"):
-        load_data(f"stream:{tmp_path / 'photos'}", PICTURE)
+        load_data(f"stream:{tmp_path / 'photos'}", IMAGE)
 
     def full(*_, **__):
         raise OSError("Not enough disk space. Needed: 138 GiB")
 
     monkeypatch.setattr(datasets, "load_dataset", full)
     with pytest.raises(DataError, match=r"no room for it; stream:some/set reads it without keeping it"):
-        load_data("hf:some/set", PICTURE)
+        load_data("hf:some/set", IMAGE)
 
 
 @pytest.mark.parametrize("kind", ["hf", "stream"])
@@ -211,12 +211,12 @@ def test_a_split_whose_labels_are_withheld_is_left_out(cache, tmp_path, kind):
     write(place, "train", [0, 1] * 4)
     write(place, "validation", [1, 0] * 2)
     write(place, "test", [-1] * 4)
-    data = load_data(f"{kind}:{place}", PICTURE)
+    data = load_data(f"{kind}:{place}", IMAGE)
     assert (len(data.train), len(data.test), data.validation) == (8, 4, None)
     assert data.test.labels.tolist() == [1, 0, 1, 0]
 
 
-def test_a_network_trains_on_a_set_of_the_hub_and_keeps_no_picture(insects, tmp_path):
+def test_a_network_trains_on_a_set_of_the_hub_and_keeps_no_image(insects, tmp_path):
     with serving(insects) as (address, _):
         environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"),
                        "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "*"}  # fmt: skip

@@ -73,14 +73,14 @@ def test_the_worst_mistakes_come_first():
 
 def test_charts_are_svg():
     record = {"epoch": 1, "train_loss": 2.0, "val_loss": 1.0, "val_top1": 0.5, "lr": 0.1}
-    pictures = [
+    samples = [
         charts.curves([record, {**record, "epoch": 2}]),
         charts.confusion_matrix(confusion(LOGITS, LABELS), ("a", "b", "c")),
         charts.confusion_matrix(np.eye(30, dtype=int), tuple(map(str, range(30)))),
         charts.reliability(calibration(LOGITS.softmax(1), LABELS)),
     ]
-    for picture in pictures:
-        assert ElementTree.fromstring(picture).tag.endswith("svg")
+    for image in samples:
+        assert ElementTree.fromstring(image).tag.endswith("svg")
     assert charts.curves([record]) == charts.curves([record])
 
 

@@ -56,13 +56,13 @@ def test_a_temperature_undoes_overconfidence():
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_corruptions_grow_and_repeat(kind):
-    pictures = digits().test.limited(32)
+    samples = digits().test.limited(32)
     distances = []
     for severity in (1, 2, 3):
-        changed = corrupted(pictures, kind, severity)
-        assert changed.images.shape == pictures.images.shape
-        assert torch.equal(changed.images[:], corrupted(pictures, kind, severity).images[:])
-        distances.append((changed.images[:].float() - pictures.images[:].float()).abs().mean().item())
+        changed = corrupted(samples, kind, severity)
+        assert changed.images.shape == samples.images.shape
+        assert torch.equal(changed.images[:], corrupted(samples, kind, severity).images[:])
+        distances.append((changed.images[:].float() - samples.images[:].float()).abs().mean().item())
     assert 0 < distances[0] < distances[1] < distances[2]
 
 
@@ -76,9 +76,9 @@ def test_the_command_tells_gains_with_intervals(tmp_path, capsys):
     capsys.readouterr()
     main(["evaluate", str(runs[0]), "--crops", "10", "--ensemble", str(runs[1]), "--temperature", "--corruptions"])
     printed = capsys.readouterr().out
-    assert "with 20 forward passes a picture: top-1" in printed
+    assert "with 20 forward passes an image: top-1" in printed
     assert "paired)" in printed
-    assert "validation pictures: calibration error" in printed
+    assert "validation images: calibration error" in printed
     assert printed.count("top-1") == 2 + 15
     main(["evaluate", str(runs[0]), "--crops", "12", "--json"])
     record = json.loads(capsys.readouterr().out)

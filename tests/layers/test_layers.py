@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from inceptionlab import build_node
-from inceptionlab.nn.layers.residual import DropPath
+from inceptionlab.nn.layers.residual import StochasticDepth
 from inceptionlab.spec import LRN, Attention, Conv, Ghost, Norm, Pool, Product, Residual, Seq, Split, Sum
 
 
@@ -44,8 +44,8 @@ def test_residual_scales_its_body():
     torch.testing.assert_close(module(x), x + 0.2 * 0.5 * body)
 
 
-def test_drop_path_drops_whole_pictures_and_keeps_the_mean():
-    layer, x = DropPath(0.25), torch.ones(4000, 1, 2, 2)
+def test_drop_path_drops_whole_images_and_keeps_the_mean():
+    layer, x = StochasticDepth(0.25), torch.ones(4000, 1, 2, 2)
     y = layer(x)
     assert y.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
     assert y.mean().item() == pytest.approx(1, abs=0.05)

@@ -49,7 +49,7 @@ def test_a_race_orders_by_speed(clock):
     assert table(rows).count("\n") == 3
 
 
-def test_a_batch_counts_its_pictures(clock):
+def test_a_batch_counts_its_images(clock):
     found = race([candidate("one", 0.01), candidate("four", 0.01, batch=4)], CPU, rounds=3)
     assert ratio(*found.timings)[0] == pytest.approx(4)
 

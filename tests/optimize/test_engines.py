@@ -144,8 +144,8 @@ def test_no_kind_of_file_replaces_another(tmp_path):
     files = [
         export(network, CLASSES, to, tmp_path / "model").file for to in ("torch", "onnx", "openvino", "executorch")
     ]
-    pictures = torch.randn(4, *network.spec.input.shape)
-    files.append(quantize(network, CLASSES, pictures, tmp_path / "model", agreement=0.0).path)
+    samples = torch.randn(4, *network.spec.input.shape)
+    files.append(quantize(network, CLASSES, samples, tmp_path / "model", agreement=0.0).path)
     assert [file.name for file in files] == [
         "model.pt2", "model.onnx", "model.xml", "model.executorch.pt2", "model.int8.onnx",
     ]  # fmt: skip
@@ -187,7 +187,7 @@ def test_what_is_not_installed_is_said(tmp_path, monkeypatch, module, to):
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino", "auto"])
-def test_an_engine_guesses_what_the_network_does(run, engine):
+def test_an_engine_predicts_what_the_network_does(run, engine):
     trained = load_run(run)
     fast, name = with_engine(trained, engine)
     assert name in choosing.installed()
@@ -211,13 +211,13 @@ def test_auto_measures_once(run, monkeypatch, tmp_path):
 def test_commands_take_engines(run, tmp_path, capsys):
     from inceptionlab.data.registry import digits
 
-    picture = tmp_path / "d.png"
-    Image.fromarray(digits().test.images[0, ..., 0].numpy()).save(picture)
-    guesses = []
+    image = tmp_path / "d.png"
+    Image.fromarray(digits().test.images[0, ..., 0].numpy()).save(image)
+    predictions = []
     for engine in ([], ["--engine", "openvino"], ["--engine", "torch"]):
-        main(["predict", str(run), str(picture), "--json", *engine])
-        guesses.append(json.loads(capsys.readouterr().out)[0]["top"][0]["label"])
-    assert len(set(guesses)) == 1
+        main(["predict", str(run), str(image), "--json", *engine])
+        predictions.append(json.loads(capsys.readouterr().out)[0]["top"][0]["label"])
+    assert len(set(predictions)) == 1
     main(["evaluate", str(run), "--json", "--engine", "onnxruntime"])
     assert json.loads(capsys.readouterr().out)["top1"] == json.loads((run / "test.json").read_text())["top1"]
 
@@ -264,11 +264,11 @@ def test_a_run_a_network_and_a_spec_are_exported_from_python(run, tmp_path):
     assert il.load_engine(tmp_path / "0.pt2").about.classes == load_run(run).classes
 
 
-def test_the_search_keeps_layers_until_the_guesses_agree(run, tmp_path):
+def test_the_search_keeps_layers_until_the_predicts_agree(run, tmp_path):
     trained = load_run(run)
-    pictures = torch.randn(32, *trained.network.spec.input.shape)  # noise, which it guesses with little confidence
-    first = quantize(trained.network, trained.classes, pictures, tmp_path / "all", agreement=0.0)
-    search = quantize(trained.network, trained.classes, pictures, tmp_path / "some", agreement=1.01)
+    samples = torch.randn(32, *trained.network.spec.input.shape)  # noise, which it predictions with little confidence
+    first = quantize(trained.network, trained.classes, samples, tmp_path / "all", agreement=0.0)
+    search = quantize(trained.network, trained.classes, samples, tmp_path / "some", agreement=1.01)
     assert (first.kept, len(search.kept)) == ((), 8)
     nodes = onnx.load(str(first.path)).graph.node
     made_by = {output: node.op_type for node in nodes for output in node.output}

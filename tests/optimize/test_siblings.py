@@ -23,7 +23,7 @@ def test_siblings_are_merged_where_branches_open_with_1x1_convolutions():
 
 def test_a_checkpointed_node_keeps_its_numbers():
     spec = get_spec("inception_net")
-    plain, checkpointed = build(spec), build(spec, checkpoint="inception*")
+    plain, checkpointed = build(spec), build(spec, grad_checkpoint="inception*")
     checkpointed.load_state_dict(plain.state_dict())
     x = torch.randn(2, *spec.input.shape)
     assert torch.allclose(plain(x), checkpointed(x), rtol=1e-4, atol=1e-5)

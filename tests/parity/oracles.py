@@ -75,7 +75,7 @@ def facenet(_: int) -> nn.Module:
 
 
 class Keras(nn.Module):
-    """A network of keras.applications on the torch backend, for pictures of torch's layout."""
+    """A network of keras.applications on the torch backend, for images of torch's layout."""
 
     def __init__(self, name: str, channels: int = 3, size: int = 299) -> None:
         super().__init__()

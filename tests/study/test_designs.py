@@ -75,7 +75,7 @@ def test_cells_of_equal_cost(tmp_path):
 
 def test_a_fraction_says_what_it_costs(tmp_path):
     levels = "".join(f'[factors.{n}]\noff = ""\non = {{ settings = {{ {s} }} }}\n' for n, s in
-                     (("a", "clip = 1.0"), ("b", "ema = 0.9"), ("c", "label_smoothing = 0.1")))  # fmt: skip
+                     (("a", "max_grad_norm = 1.0"), ("b", "ema = 0.9"), ("c", "label_smoothing = 0.1")))  # fmt: skip
     (tmp_path / "s.toml").write_text('model = "inception_net"\ndata = "digits"\ndesign = "fraction"\n' + levels)
     study = load_study(tmp_path / "s.toml")
     assert len(study.cells()) == 4

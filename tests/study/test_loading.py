@@ -12,7 +12,7 @@ model = "small_fast | widen(0.25)"
 data = "digits"
 seeds = [0, 1]
 limit_train = 200
-worth = 0.01
+min_effect = 0.01
 [settings]
 epochs = 2
 [factors.residual]
@@ -48,12 +48,12 @@ WRONG = {
     "seeds that are true": (STUDY.replace("[0, 1]", "[true]"), "give a list, each a whole number"),
     "the same seed twice": (STUDY.replace("[0, 1]", "[3, 3]"), "give at least one, each once"),
     "no seeds": (STUDY.replace("[0, 1]", "[]"), "give at least one, each once"),
-    "worth = -1": (STUDY.replace("worth = 0.01", "worth = -1"), "worth = -1: give a number of at least 0"),
-    "worth = nan": (STUDY.replace("worth = 0.01", "worth = nan"), "worth = nan"),
-    "worth of text": (STUDY.replace("worth = 0.01", "worth = '1'"), "worth = '1': give a number"),
-    "fraction = 0": (STUDY.replace("worth = 0.01", "fraction = 0"), "fraction = 0: give a whole number of at least 2"),
-    "fraction = 2.5": (STUDY.replace("worth = 0.01", "fraction = 2.5"), "fraction = 2.5: give a whole number"),
-    "a huge fraction": (STUDY.replace("worth = 0.01", "fraction = 1_000_000_000_000"), "fraction = 10"),
+    "min_effect = -1": (STUDY.replace("= 0.01", "= -1"), "min_effect = -1: give a number of at least 0"),
+    "min_effect = nan": (STUDY.replace("min_effect = 0.01", "min_effect = nan"), "min_effect = nan"),
+    "min_effect of text": (STUDY.replace("min_effect = 0.01", "min_effect = '1'"), "min_effect = '1': give a number"),
+    "fraction = 0": (STUDY.replace("min_effect = 0.01", "fraction = 0"), "fraction = 0: give a whole number of at"),
+    "fraction = 2.5": (STUDY.replace("min_effect = 0.01", "fraction = 2.5"), "fraction = 2.5: give a whole number"),
+    "a huge fraction": (STUDY.replace("min_effect = 0.01", "fraction = 1_000_000_000_000"), "fraction = 10"),
     "limit_train = 0": (STUDY.replace("= 200", "= 0"), "limit_train = 0: give a whole number of at least 1"),
     "input_size = 0": ("input_size = 0\n" + STUDY, "input_size = 0: give a whole number of at least 1"),
     "a huge input_size": ("input_size = 1_000_000\n" + STUDY, "input_size = 1000000"),

@@ -31,7 +31,7 @@ def test_undecided_says_how_many_more():
     assert c.more is not None
     assert c.more >= 1
     close = [(a, a + 0.001 * rng.standard_normal()) for a in rng.random(12)]
-    assert compare("f", "a", "b", "top1", close, worth=0.02).verdict == "no difference worth having"
+    assert compare("f", "a", "b", "top1", close, min_effect=0.02).verdict == "no difference worth having"
 
 
 def test_one_pair_or_no_spread_decides_nothing_by_itself():

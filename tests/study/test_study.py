@@ -180,12 +180,12 @@ def test_the_shipped_study_is_one():
         assert len(load_study(path).cells()) >= 2
 
 
-def test_two_single_runs_are_compared_by_their_pictures(file, tmp_path):
+def test_two_single_runs_are_compared_by_their_images(file, tmp_path):
     file.write_text(STUDY.replace("[0, 1]", "[0]").split("[factors.smoothing]")[0])
     study = load_study(file)
     run_study(study, tmp_path / "out", HERE, say=lambda _: None)
     (found,) = gather(study, tmp_path / "out").comparisons
-    assert (found.unit, found.n) == ("pictures", 60)
+    assert (found.unit, found.n) == ("images", 60)
     tests = [run.score.top1 for run in runs_of(study, tmp_path / "out")]
     assert found.difference == pytest.approx(tests[1] - tests[0])
     assert found.low < found.difference < found.high
@@ -207,7 +207,7 @@ def test_what_training_keeps_is_counted():
 
     spec = Network("one", Seq(), Seq(conv=Conv(4, 3, norm=None, act=None)),
                    Seq(pool=Pool("avg", to=1), fc=Linear()), Input(3, 8, 8), classes=2)  # fmt: skip
-    # the picture, which the convolution reads, and the averages, which the classifier reads; a mean needs no value
+    # the image, which the convolution reads, and the averages, which the classifier reads; a mean needs no value
     assert kept_bytes(spec) == 4 * (3 * 8 * 8 + 4)
 
 

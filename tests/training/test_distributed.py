@@ -13,8 +13,8 @@ from inceptionlab.runs.folder import RunFolder
 from inceptionlab.training.state import load_state, states
 
 ARGUMENTS = ["train", "--model", "inception_net | small_stem(32) | widen(0.25)", "--data", "digits", "--device", "cpu",
-             "--limit-train", "400", "--limit-test", "100", "--epochs", "2", "--precision", "fp32", "--set", "clip=1.0",
-             "--set", "ema=0.9"]  # fmt: skip
+             "--limit-train", "400", "--limit-test", "100", "--epochs", "2", "--precision", "fp32", "--set",
+             "max_grad_norm=1.0", "--set", "ema=0.9"]  # fmt: skip
 
 
 def free_port():

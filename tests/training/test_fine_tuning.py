@@ -23,7 +23,7 @@ from tests.weights.test_weights import as_torchvision
 
 
 def test_what_is_frozen_stays_and_the_rest_moves(tmp_path):
-    setup = replace(SETUP, recipe=replace(RECIPE, freeze="trunk", statistics="frozen", epochs=1, ema=0.0))
+    setup = replace(SETUP, recipe=replace(RECIPE, freeze="backbone", freeze_bn="frozen", epochs=1, ema=0.0))
     network = build(TINY)
     initialise(network, seed=SETUP.seed)
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -35,13 +35,13 @@ def test_what_is_frozen_stays_and_the_rest_moves(tmp_path):
 
 def test_nodes_and_norms_that_stay():
     network = build(TINY)
-    assert frozen_nodes(network, "trunk") == ["conv", "block"]
+    assert frozen_nodes(network, "backbone") == ["conv", "block"]
     assert frozen_nodes(network, "early") == ["conv"]
     assert frozen_nodes(network, "bl*") == ["block"]
     with pytest.raises(SpecError, match="is no node of tiny; did you mean 'block'"):
         frozen_nodes(network, "blok")
-    assert len(freeze(build(TINY), Recipe(freeze="early", statistics="frozen"))) == 1
-    assert len(freeze(build(TINY), Recipe(statistics="all"))) == 3
+    assert len(freeze(build(TINY), Recipe(freeze="early", freeze_bn="frozen"))) == 1
+    assert len(freeze(build(TINY), Recipe(freeze_bn="all"))) == 3
     assert freeze(build(TINY), Recipe(freeze="early")) == []
     with pytest.raises(SpecError, match="leaves no weight"):
         freeze(build(TINY), Recipe(freeze="*"))
@@ -73,7 +73,7 @@ def test_training_begins_with_the_weights_of_a_file(tmp_path):
     torch.manual_seed(5)
     source = build(TINY)
     write_tensors(tmp_path / "w.safetensors", source.state_dict(), {})
-    recipe = replace(RECIPE, lr=1e-12, warmup=0.0, epochs=1, ema=0.0, statistics="all")
+    recipe = replace(RECIPE, lr=1e-12, warmup=0.0, epochs=1, ema=0.0, freeze_bn="all")
     setup = replace(SETUP, recipe=recipe, weights=str(tmp_path / "w.safetensors"))
     said = []
     train(setup, tmp_path / "run", Machine("cpu"), replace(QUIET, say=said.append), digits())
@@ -87,7 +87,7 @@ def test_the_command_fine_tunes_for_other_classes(tmp_path, capsys):
     name, file = "small_fast | widen(0.25)", str(tmp_path / "w.safetensors")
     write_tensors(tmp_path / "w.safetensors", create_model(name, 100, in_channels=1).state_dict(), {})
     main(["train", "--model", name, "--data", "digits", "--weights", file, "--limit-train", "200", "--limit-test", "50",
-          "--epochs", "1", "--device", "cpu", "--set", "freeze=trunk", "--out", str(tmp_path / "run")])  # fmt: skip
+          "--epochs", "1", "--device", "cpu", "--set", "freeze=backbone", "--out", str(tmp_path / "run")])  # fmt: skip
     assert "new fc" in capsys.readouterr().err
     assert len(RunFolder(tmp_path / "run").epochs()) == 1
     with pytest.raises(SystemExit) as stop:
@@ -106,7 +106,7 @@ def test_every_recipe_loads_and_fits_a_screen(name):
     assert recipe.epochs > 0
 
 
-def test_small_pictures_first(tmp_path):
+def test_small_images_first(tmp_path):
     sizes = []
     network = build(TINY)
     network.conv.register_forward_hook(lambda _, args, __: sizes.append(args[0].shape[2]) if network.training else None)
@@ -116,7 +116,7 @@ def test_small_pictures_first(tmp_path):
     from inceptionlab.training.placement import placement_of
 
     fabric, _ = make_fabric("cpu", "fp32")
-    setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, mirror=True))
+    setup = replace(SETUP, recipe=replace(RECIPE, epochs=4, low_size=16, low_share=0.5, flip_tta=True))
     data: DataSet = digits()
     trainer = Trainer(network, setup.recipe, placement_of(fabric), tmp_path, 0, QUIET)
     trainer.fit(*training_and_validation(data, setup))

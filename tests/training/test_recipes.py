@@ -56,8 +56,8 @@ def test_recipes_from_files(tmp_path):
 
 
 def test_a_recipe_with_other_settings():
-    found = recipe("small", {"epochs": 3, "augment.flip": False, "augment": {"erase": 8}})
-    assert (found.epochs, found.augment.flip, found.augment.erase, found.batch_size) == (3, False, 8, 128)
+    found = recipe("small", {"epochs": 3, "augment.flip": False, "augment": {"cutout": 8}})
+    assert (found.epochs, found.augment.flip, found.augment.cutout, found.batch_size) == (3, False, 8, 128)
     assert recipe() == Recipe()
     with pytest.raises(ConfigError, match="did you mean 'small'"):
         recipe("smal")
@@ -95,7 +95,7 @@ def test_false_may_be_written_in_any_way(text):
         ("low_size", "-5", "at least 0"),
         ("low_size", "1000000000", "at most 4096"),
         ("patience", "1.0.0", "a whole number"),
-        ("mirror", "2", "true or false"),
+        ("flip_tta", "2", "true or false"),
         ("freeze", "3", "text"),
         ("init", "kaimin", "did you mean 'kaiming'"),
         ("schedule", "[]", "known are constant"),
@@ -130,7 +130,7 @@ def test_wrong_settings_are_sentences(name, text, words):
         ({"schedule": "cosine", "gamma": 0.5}, 'schedule = "cosine" does not go down by a factor'),
         ({"every": 2}, '"step" and "exponential" do'),
         ({"low_share": 0.3}, "low_size, which is 0"),
-        ({"statistics": "frozen"}, "freeze names none"),
+        ({"freeze_bn": "frozen"}, "freeze names none"),
         ({"augment.magnitude": 5}, 'augment.policy = "rand"'),
         ({"augment.area": 0.2, "augment.pad": 2}, "augment.area makes other crops"),
     ],

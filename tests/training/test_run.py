@@ -12,7 +12,7 @@ import torch
 
 from inceptionlab import ConfigError, DataError, RunError, get_spec, storage
 from inceptionlab.data.batches import Augment
-from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.registry import digits
 from inceptionlab.data.stores.images import InMemory
 from inceptionlab.runs.fitting import make_fabric
@@ -250,7 +250,7 @@ def test_mixed_precision_trains(tmp_path, data):
     assert json.loads((tmp_path / "environment.json").read_text())["precision"] == "bf16"
 
 
-@pytest.mark.parametrize("options", [{"checkpoint": "block*"}], ids=str)
+@pytest.mark.parametrize("options", [{"grad_checkpoint": "block*"}], ids=str)
 def test_how_it_runs_does_not_change_what_is_computed(finished, tmp_path, data, options):
     train(SETUP, tmp_path / "run", Machine("cpu", **options), QUIET, data)
     for one, two in zip(curve(finished[0]), curve(tmp_path / "run"), strict=True):
@@ -268,7 +268,7 @@ def test_compiled_training_runs_the_compiled_function(tmp_path, data, monkeypatc
     setup = replace(SETUP, recipe=replace(RECIPE, epochs=1))
     train(setup, tmp_path / "run", Machine("cpu", compile="reduce-overhead"), QUIET, data)
     assert set(called) == {"reduce-overhead"}
-    assert len(called) == 5  # 270 pictures in batches of 64
+    assert len(called) == 5  # 270 images in batches of 64
 
 
 def test_synchronised_norms_are_for_gpus(tmp_path, data):
@@ -341,23 +341,23 @@ def test_weights_that_are_cut_off_are_refused(tmp_path):
         storage.read_tensors(tmp_path / "w.safetensors")
 
 
-def test_a_run_does_not_go_on_with_other_pictures(tmp_path, data):
+def test_a_run_does_not_go_on_with_other_images(tmp_path, data):
     assert train(SETUP, tmp_path, Machine("cpu"), Callbacks(stop=lambda: True), data) is None
     other = replace(data, train=replace(data.train, images=InMemory(255 - data.train.images[:])))
     with pytest.raises(RunError, match="put the same data back"):
         train(SETUP, tmp_path, Machine("cpu"), QUIET, other)
 
 
-def test_validation_comes_from_the_training_pictures(data):
+def test_validation_comes_from_the_training_images(data):
     training, validation = training_and_validation(data, replace(SETUP, limit_train=None))
     assert len(training) + len(validation) == len(data.train)
     own = DataSet("d", data.train, data.test, validation=data.test)
     assert training_and_validation(own, SETUP)[1] is data.test
 
 
-def test_one_training_picture_is_refused(tmp_path):
+def test_one_training_image_is_refused(tmp_path):
     images = torch.zeros(4, 32, 32, 1, dtype=torch.uint8)
-    pair = Pictures(InMemory(images[:2]), torch.tensor([0, 1]), tuple("0123456789"))
+    pair = Samples(InMemory(images[:2]), torch.tensor([0, 1]), tuple("0123456789"))
     with pytest.raises(DataError, match="too few to split"):
         train(replace(SETUP, limit_train=None), tmp_path, Machine("cpu"), QUIET, DataSet("d", pair, pair))
 

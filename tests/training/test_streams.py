@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from inceptionlab import build, rng
-from inceptionlab.data.batches import Augment, Rows, augmented, erased, train_batches
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.batches import Augment, Rows, augmented, cut_out, train_batches
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.policies import coloured_and_cropped
 from inceptionlab.data.registry import digits
 from inceptionlab.data.stores.images import InMemory
@@ -22,7 +22,7 @@ from tests.training.test_run import QUIET, RECIPE, SETUP, TINY
 
 
 def test_no_two_purposes_seeds_or_steps_share_numbers():
-    purposes = ("order", "crop", "erase", "policy", "mix", "dropout", "validation", "split", "init")
+    purposes = ("order", "crop", "cutout", "policy", "mix", "dropout", "validation", "split", "init")
     found = [
         rng.sequence(seed, purpose, epoch, batch).generate_state(4).tobytes()
         for seed in (0, 1, 2) for purpose in purposes for epoch in (0, 1, 2) for batch in (0, 1, 2)
@@ -33,7 +33,7 @@ def test_no_two_purposes_seeds_or_steps_share_numbers():
 
 
 def test_training_leaves_the_callers_generators_as_they_were(tmp_path):
-    recipe = replace(RECIPE, epochs=1, augment=Augment(area=0.3, colour=0.2, mixup=1.0, cutmix=1.0, erase=4))
+    recipe = replace(RECIPE, epochs=1, augment=Augment(area=0.3, colour=0.2, mixup=1.0, cutmix=1.0, cutout=4))
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
     train(replace(SETUP, recipe=recipe), tmp_path, Machine("cpu"), QUIET, digits())
     assert torch.equal(torch.get_rng_state(), before[0])
@@ -62,7 +62,7 @@ def images(count, size=16, channels=3):
 PARTS = [slice(0, 3), slice(3, 5), slice(5, 7)]
 
 
-AUGMENTS = [Augment(), Augment(erase=6), Augment(area=0.3), Augment(colour=0.5), Augment(policy="rand"),
+AUGMENTS = [Augment(), Augment(cutout=6), Augment(area=0.3), Augment(colour=0.5), Augment(policy="rand"),
             Augment(policy="trivial"), Augment(area=0.1, colour=0.4, policy="rand")]  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def test_parts_of_a_batch_are_changed_as_the_whole_is(augment):
         with rng.scope(3, "policy", 0, 1):
             x = coloured_and_cropped(batch[own], augment, (16, 16), rows)
         x = augmented(x, augment, (16, 16), rng.stream(3, "crop", 0, 1), rows).permute(0, 3, 1, 2).float()
-        return erased(x, augment.erase, rng.stream(3, "erase", 0, 1), rows)
+        return cut_out(x, augment.cutout, rng.stream(3, "cutout", 0, 1), rows)
 
     whole = changed(slice(0, 7))
     torch.testing.assert_close(torch.cat([changed(part) for part in PARTS]), whole, rtol=0, atol=1e-3)
@@ -89,7 +89,7 @@ def test_an_inception_crop_is_not_moved_again_by_the_pad():
 
 
 def test_a_process_reads_its_own_rows_alone():
-    store = Pictures(InMemory(images(20)), torch.arange(20) % 2, ("a", "b"))
+    store = Samples(InMemory(images(20)), torch.arange(20) % 2, ("a", "b"))
     whole = list(train_batches(store, [8, 8, 4], 1, 0))
     for part in (lambda n: slice(0, n // 2), lambda n: slice(n // 2, n)):
         own = list(train_batches(store, [8, 8, 4], 1, 0, 0, part))

@@ -49,7 +49,7 @@ def address(trained):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     pixels = torch.randint(256, (40, 50, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     Image.fromarray(pixels.numpy()).save(tmp_path / "p.png")
     return tmp_path / "p.png"
@@ -65,11 +65,11 @@ def asked(address, body=None):
             return error.code, error.headers["Content-Type"], error.read()
 
 
-def test_it_guesses_as_predict_does(address, trained, picture):
-    status, _, content = asked(f"{address}/predict?top=3", picture.read_bytes())
-    found, wanted = json.loads(content), [asdict(one) for one in predict(trained, [picture], 3)[0].top]
+def test_it_predicts_as_predict_does(address, trained, image):
+    status, _, content = asked(f"{address}/predict?top=3", image.read_bytes())
+    found, wanted = json.loads(content), [asdict(one) for one in predict(trained, [image], 3)[0].top]
     assert status == 200
-    assert [guess["label"] for guess in found["top"]] == [guess["label"] for guess in wanted]
+    assert [prediction["label"] for prediction in found["top"]] == [prediction["label"] for prediction in wanted]
     assert found["top"][0]["probability"] == pytest.approx(wanted[0]["probability"], rel=1e-4)
 
 
@@ -89,18 +89,18 @@ def test_the_page_needs_no_other_server(address):
 
 @pytest.mark.parametrize(("query", "body", "status", "words"), [
     ("", b"", 400, "there is no image"),
-    ("", b"no picture", 400, "cannot be read as a picture: it is of no format"),
-    ("", "cut", 400, "cannot be read as a picture"),
-    ("", "tiny", 400, "a picture needs at least 4x4"),
+    ("", b"no image", 400, "cannot be read as an image: it is of no format"),
+    ("", "cut", 400, "cannot be read as an image"),
+    ("", "tiny", 400, "an image needs at least 4x4"),
     ("", b"\0" * (LARGEST_BODY + 1), 413, "more than 32 MiB"),
     ("?top=0", b"x", 400, "ask for at least 1 class"),
     ("?top=many", b"x", 400, "ask for at least 1 class"),
     ("?top=99999999999999999999", b"x", 400, "ask for at least 1 class"),
 ])  # fmt: skip
-def test_what_is_no_picture_is_refused_in_a_sentence(address, picture, query, body, status, words):
+def test_what_is_no_image_is_refused_in_a_sentence(address, image, query, body, status, words):
     small = io.BytesIO()
     Image.new("RGB", (2, 2)).save(small, "PNG")
-    content = {"cut": picture.read_bytes()[:500], "tiny": small.getvalue()}.get(body) if isinstance(body, str) else body
+    content = {"cut": image.read_bytes()[:500], "tiny": small.getvalue()}.get(body) if isinstance(body, str) else body
     found, _, answer = asked(f"{address}/predict{query}", content)
     assert (found, words in json.loads(answer)["error"]) == (status, True)
     assert asked(f"{address}/health")[0] == 200  # and it goes on
@@ -118,11 +118,11 @@ def test_whatever_an_image_library_finds_wrong_is_a_sentence(address, body):
     assert json.loads(answer)["error"].startswith("the image ")
 
 
-def test_what_no_reader_foresaw_is_a_sentence_too(address, picture, monkeypatch):
+def test_what_no_reader_foresaw_is_a_sentence_too(address, image, monkeypatch):
     def failing(*_, **__):
         raise NotImplementedError("DX10 format 97")
 
-    content = picture.read_bytes()
+    content = image.read_bytes()
     monkeypatch.setattr(Image, "open", failing)
     status, _, answer = asked(f"{address}/predict", content)
     assert (status, json.loads(answer)["error"].endswith("DX10 format 97")) == (400, True)
@@ -134,12 +134,12 @@ def test_other_addresses_and_methods_are_refused(address):
     assert "error" in json.loads(asked(f"{address}/nothing")[2])
 
 
-def gathered(batcher, pictures):
-    """What a batcher answers to pictures that come at once, errors among them."""
+def gathered(batcher, samples):
+    """What a batcher answers to images that come at once, errors among them."""
 
     async def all_at_once():
         task = asyncio.create_task(batcher.work())
-        found = await asyncio.gather(*map(batcher.logits, pictures), return_exceptions=True)
+        found = await asyncio.gather(*map(batcher.logits, samples), return_exceptions=True)
         task.cancel()
         return found
 
@@ -153,8 +153,8 @@ def test_requests_that_wait_together_are_one_batch():
         sizes.append(len(x))
         return x.flatten(1)
 
-    pictures = [torch.full((1, 1, 1, 2), float(i)) for i in range(7)]
-    found = gathered(Batcher(run, largest=4), pictures)
+    samples = [torch.full((1, 1, 1, 2), float(i)) for i in range(7)]
+    found = gathered(Batcher(run, largest=4), samples)
     assert [float(row[0]) for row in found] == list(range(7))  # everyone has their own
     assert (sum(sizes), max(sizes)) == (7, 4)
 
@@ -172,7 +172,7 @@ def test_a_batch_that_fails_fails_alone_and_too_many_are_refused():
     assert [type(one) for one in found] == [RuntimeError, RuntimeError, torch.Tensor, torch.Tensor, BusyError]
 
 
-def test_the_command_serves_until_it_is_asked_to_stop(trained, picture, tmp_path):
+def test_the_command_serves_until_it_is_asked_to_stop(trained, image, tmp_path):
     weights = tmp_path / "w.safetensors"
     write_tensors(weights, trained.network.state_dict(), {"spec": to_json(trained.network.spec)})
     command = [
@@ -189,7 +189,7 @@ def test_the_command_serves_until_it_is_asked_to_stop(trained, picture, tmp_path
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         said = json.loads(process.stdout.readline())
-        status, _, content = asked(f"{said['address']}/predict", picture.read_bytes())
+        status, _, content = asked(f"{said['address']}/predict", image.read_bytes())
         process.send_signal(signal.SIGTERM)
     assert (said["engine"], status, len(json.loads(content)["top"])) == ("torch", 200, 5)
 

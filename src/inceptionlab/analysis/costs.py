@@ -170,7 +170,7 @@ def eca_kernel(channels: int) -> int:
 
 
 def macs(node: Node, shape: Shape, output: Shape) -> int:
-    """Multiply-adds of a leaf for one picture."""
+    """Multiply-adds of a leaf for one image."""
     channels, out, area = shape[0], output[0], output[1] * output[2]
     match node:
         case Conv(groups=groups):

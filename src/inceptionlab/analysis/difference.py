@@ -36,5 +36,6 @@ def _parent(path: str) -> str:
 def _alone(node: Node) -> str:
     """A node without its children."""
     if isinstance(node, Residual):
-        return f"Residual(scale={node.scale:g}, act={node.act}, gamma={node.gamma}, drop_path={node.drop_path:g})"
+        depth = f"stochastic_depth={node.stochastic_depth:g}"
+        return f"Residual(scale={node.scale:g}, act={node.act}, gamma={node.gamma}, {depth})"
     return type(node).__name__ if children_of(node) else repr(node)

@@ -143,7 +143,7 @@ def _fields(row: MeasuredNode) -> list[str]:
 
 def _field(row: MeasuredNode, i: int, axis: Axis) -> str:
     if axis.high == EVERYTHING.high:
-        return "the whole picture"
+        return "the whole image"
     smallest = "" if axis.smallest == axis.largest else f" (along the shortest path {int(axis.smallest)})"
     return f"{_growth(row, i, axis)}{int(axis.largest)}{smallest}, jump {axis.jump}, first centre at {axis.centre:g}"
 

@@ -1,6 +1,6 @@
 """Shapes, parameters, MACs and receptive fields of every node, from the spec alone (no torch).
 
-MACs are the multiply-adds of convolutions and linear layers for one picture, as FlopCounterMode / 2 counts them;
+MACs are the multiply-adds of convolutions and linear layers for one image, as FlopCounterMode / 2 counts them;
 norms, activations, pooling and additions are not counted.
 """
 
@@ -46,13 +46,13 @@ class _Stream:
 def measure(network: Network) -> MeasuredNetwork:
     """Measure every node of a network at its input size.
 
-    Raises `SizeError` where pixels run out, naming the node, its input and the smallest picture that works.
+    Raises `SizeError` where pixels run out, naming the node, its input and the smallest image that works.
     """
     try:
         return _measure(network)
     except SizeError as error:
         smallest = smallest_input(network)
-        helps = f"{network.name} needs pictures of at least {smallest}x{smallest}" if smallest else "no size works"
+        helps = f"{network.name} needs images of at least {smallest}x{smallest}" if smallest else "no size works"
         size = f"{network.input.height}x{network.input.width}"
         small = ", or a small stem (rule small_stem, or stem='small')" if network.stem.children else ""
         raise SizeError(f"{network.name} at {size}: {error}; {helps}{small}") from None
@@ -78,7 +78,7 @@ def measure_node(node: Node, shape: Shape, classes: int = 1000, path: str = "") 
 
 
 def smallest_input(network: Network, limit: int = 2048) -> int | None:
-    """The side of the smallest square picture on which every node of the network has an output."""
+    """The side of the smallest square image on which every node of the network has an output."""
 
     def fits(size: int) -> bool:
         try:

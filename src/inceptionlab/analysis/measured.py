@@ -64,12 +64,12 @@ class MeasuredNetwork:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of one picture without the auxiliary heads."""
+        """Multiply-adds of one image without the auxiliary heads."""
         return sum(child.macs for child in self.children)
 
     @property
     def macs_with_aux(self) -> int:
-        """Multiply-adds of one picture with the auxiliary heads run."""
+        """Multiply-adds of one image with the auxiliary heads run."""
         return self.macs + sum(head.macs for head in self.aux)
 
     def __repr__(self) -> str:

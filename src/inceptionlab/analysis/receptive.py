@@ -25,7 +25,7 @@ class Axis:
 
     @property
     def largest(self) -> float:
-        """Pixels in the largest field, without regard to the borders of the picture."""
+        """Pixels in the largest field, without regard to the borders of the image."""
         return self.high - self.low + 1
 
     @property
@@ -50,7 +50,7 @@ class Axis:
         )
 
     def within(self, index: int, size: int) -> tuple[int, int]:
-        """First and last pixel of a picture of `size` that output value `index` depends on."""
+        """First and last pixel of an image of `size` that output value `index` depends on."""
         low, high = self.low + index * self.jump, self.high + index * self.jump
         return int(max(low, 0)), int(min(high, size - 1))
 
@@ -93,7 +93,7 @@ class Field:
         return Field(*axes)
 
     def sizes(self, shape: tuple[int, int, int]) -> dict[str, list[int]]:
-        """{"smallest": [h, w], "largest": [h, w]} in pixels; a global one is the picture's `shape`."""
+        """{"smallest": [h, w], "largest": [h, w]} in pixels; a global one is the image's `shape`."""
         axes = ((self.height, shape[1]), (self.width, shape[2]))
         return {
             "smallest": [size if axis.smallest == inf else int(axis.smallest) for axis, size in axes],

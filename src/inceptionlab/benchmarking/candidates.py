@@ -154,7 +154,7 @@ def _step(
     """A step of training of a network, or of another library's same one, in a process that does nothing else."""
     if library:
         allow_torchvision()
-    ours = build(network, seed=0, checkpoint="*" if way == "checkpointed" else None)
+    ours = build(network, seed=0, grad_checkpoint="*" if way == "checkpointed" else None)
     own: Any = peer(library, ours) if library else ours
     layout = torch.contiguous_format if way == "contiguous" else torch.channels_last
     own.to(device_name, memory_format=layout).train()

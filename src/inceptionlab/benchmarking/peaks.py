@@ -134,8 +134,8 @@ def _convolutions(device: torch.device, precision: str) -> Iterator[Primitive]:
 def _packed(x: Tensor, weight: Tensor, geometry: tuple[list[int], list[int], list[int], int]) -> Work:
     """A convolution whose filters are in oneDNN's own layout."""
     operators: Any = torch.ops.mkldnn
-    laid_out = operators._reorder_convolution_weight(weight, *geometry, list(x.shape))
-    return lambda: operators._convolution_pointwise(x, laid_out, None, *geometry, "none", [], "")
+    ready = operators._reorder_convolution_weight(weight, *geometry, list(x.shape))
+    return lambda: operators._convolution_pointwise(x, ready, None, *geometry, "none", [], "")
 
 
 def _eight_bits(
@@ -147,7 +147,23 @@ def _eight_bits(
     x = torch.ones(maps, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     scales, zeros = torch.full((filters[0],), 0.01), torch.zeros(filters[0], dtype=torch.int)
     weight = torch.ones(filters, dtype=torch.int8)
-    laid_out = operators.qconv_prepack(weight, scales, 0.01, 0, stride, pad, dilation, groups, list(maps))
+    ready = operators.qconv_prepack(weight, scales, 0.01, 0, stride, pad, dilation, groups, list(maps))
     return lambda: operators.qconv_pointwise(
-        x, 0.01, 0, laid_out, scales, zeros, None, stride, pad, dilation, groups, 0.01, 0, torch.uint8, "none", [], ""
+        x,
+        0.01,
+        0,
+        ready,
+        scales,
+        zeros,
+        None,
+        stride,
+        pad,
+        dilation,
+        groups,
+        0.01,
+        0,
+        torch.uint8,
+        "none",
+        [],
+        "",
     )

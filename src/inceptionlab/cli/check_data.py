@@ -14,19 +14,19 @@ def check_data(
     path: str, *, data_dir: Path | None = None, out: Annotated[Path | None, Parameter(alias="-o")] = None,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:  # fmt: skip
-    """Look for what spoils a data set: unreadable and duplicate pictures, leaks between splits, classes out of balance.
+    """Look for what spoils a data set: unreadable and duplicate images, leaks between splits, classes out of balance.
 
-    Exit code 1 where pictures cannot be read, leak from one split into another, or stand under two classes.
+    Exit code 1 where images cannot be read, leak from one split into another, or stand under two classes.
 
     Parameters
     ----------
     path
-        A folder of pictures with a folder a class (in train/, val/, test/ or without splits), a data set by name,
+        A folder of images with a folder a class (in train/, val/, test/ or without splits), a data set by name,
         hf:NAME or stream:NAME.
     data_dir
         Folder in which named data sets are looked for.
     out
-        A report with pictures to write: .html.
+        A report with images to write: .html.
     json_
         Print one object with everything.
     """

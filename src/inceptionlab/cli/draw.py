@@ -31,10 +31,10 @@ def draw(
     variant
         Changes of the network.
     """
-    picture = drawing.draw((variant or Variant()).of(name), node, depth)
+    image = drawing.draw((variant or Variant()).of(name), node, depth)
     path = out or Path(f"{name.partition('|')[0].strip()}{'.' + node if node else ''}.svg")
     try:
-        path.write_text(picture, encoding="utf-8")
+        path.write_text(image, encoding="utf-8")
     except OSError as error:
         raise DataError(f"{path} could not be written: {error}") from None
     print(path)

@@ -21,9 +21,9 @@ class Options:
     ensemble: tuple[Path, ...] = ()
     """More runs of the same classes, whose probabilities are averaged with this one's; may be repeated."""
     temperature: bool = False
-    """Fit a temperature on the run's validation pictures and show what calibration gains."""
+    """Fit a temperature on the run's validation images and show what calibration gains."""
     corruptions: bool = False
-    """Test on noisy, blurred, brightened, flattened and compressed pictures too."""
+    """Test on noisy, blurred, brightened, flattened and compressed images too."""
     engine: Literal["auto", "torch", "onnxruntime", "openvino", ""] = ""
     """What runs the plain test: "torch" rewritten for speed, "onnxruntime", "openvino", "auto" for the fastest here."""
 

@@ -28,7 +28,7 @@ def export_weights(
     from inceptionlab.weights.exporting import export_weights as exported
 
     network = load_run(run).network
-    picture = network.spec.input
+    image = network.spec.input
     write_tensors(out, exported(network, to))
-    print(f"{to}'s {network.spec.title}: input {picture.order}, mean {picture.mean}, std {picture.std}")
+    print(f"{to}'s {network.spec.title}: input {image.order}, mean {image.mean}, std {image.std}")
     print(out)

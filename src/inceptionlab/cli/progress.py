@@ -57,7 +57,7 @@ def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Callbacks]
 
 def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
     """Train with a bar on the terminal, and print the score and the run folder."""
-    with launched(bool(machine.checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
+    with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
         score = train(setup, folder, machine, callbacks, data)
     if distributed.is_initialized():  # or a process may abort on its way out while another still computes
         distributed.destroy_process_group()

@@ -23,13 +23,13 @@ def show_evaluation(found: Evaluation) -> None:
         print(f"{row.label:{width}}  {row.precision:9.1%} {row.recall:7.1%} {row.f1:6.1%} {row.n:6,}")
     if found.views:
         views = found.views
-        print(f"with {views.forward_passes} forward passes a picture: top-1 {_accuracy(views.score)}")
+        print(f"with {views.forward_passes} forward passes an image: top-1 {_accuracy(views.score)}")
         print(f"  gain {100 * views.gain:+.2f} points ({100 * views.gain_low:+.2f} to {100 * views.gain_high:+.2f}, "
               "paired)")  # fmt: skip
     if found.temperature:
         fitted = found.temperature
         (before, after), (loss, new) = fitted.ece, fitted.loss
-        print(f"temperature {fitted.temperature:.3f}, fitted on {fitted.n:,} validation pictures: "
+        print(f"temperature {fitted.temperature:.3f}, fitted on {fitted.n:,} validation images: "
               f"calibration error {before:.2%} to {after:.2%}, loss {loss:.4f} to {new:.4f}")  # fmt: skip
     for one in found.corruptions:
         print(f"{one.kind:>10} {one.severity}  top-1 {_accuracy(one.score)}")
@@ -43,7 +43,7 @@ def show_findings(found: Findings) -> None:
     """Print what is wrong with a data set."""
     for split, counts in found.counts.items():
         smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-        print(f"{split}: {sum(counts.values()):,} pictures of {len(counts)} classes, from {counts[smallest]:,} "
+        print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes, from {counts[smallest]:,} "
               f"({smallest}) to {counts[largest]:,} ({largest})")  # fmt: skip
     print("sizes: " + ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in found.sizes) + "   modes: "
           + ", ".join(f"{mode} ({n:,})" for mode, n in found.modes.items()))  # fmt: skip
@@ -52,7 +52,7 @@ def show_findings(found: Findings) -> None:
         print(f"  {why}")
     pairs = {
         "exact duplicates": found.exact, "near duplicates": found.near, "leaks between splits": found.leaks,
-        "pictures under two classes": found.conflicts,
+        "images under two classes": found.conflicts,
     }  # fmt: skip
     for name, some in pairs.items():
         print(f"{name}: {len(some)}")

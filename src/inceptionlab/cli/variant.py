@@ -15,11 +15,11 @@ class Variant:
     num_classes: int | None = None
     """Number of classes (0: features)."""
     in_channels: int | None = None
-    """Channels of the pictures."""
+    """Channels of the images."""
     input_size: int | None = None
-    """Side of the pictures in pixels."""
+    """Side of the images in pixels."""
     stem: Stem = "auto"
-    """"auto" takes a small stem for small pictures; "imagenet" keeps the paper's, "small" replaces it."""
+    """"auto" takes a small stem for small images; "imagenet" keeps the paper's, "small" replaces it."""
 
     def of(self, name: str, aux: bool = True) -> Network:
         """The spec of this variant of a network."""

@@ -1,1 +1,1 @@
-"""Data: sets that live as one array, folders of pictures, downloads, splits, batches, augmentation."""
+"""Data: sets that live as one array, folders of images, downloads, splits, batches, augmentation."""

@@ -1,4 +1,4 @@
-"""What is wrong with a data set before a network learns it: unreadable and duplicate pictures, leaks between splits."""
+"""What is wrong with a data set before a network learns it: unreadable and duplicate images, leaks between splits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.decode import decode_with_mode
 from inceptionlab.data.preprocess import as_image
 from inceptionlab.data.progress import followed
 from inceptionlab.data.registry import NAMES, find_folder, load_data
-from inceptionlab.data.sources.folder import find_pictures
+from inceptionlab.data.sources.folder import find_images
 from inceptionlab.data.sources.naming import parse_name
 from inceptionlab.errors import DataError
 
@@ -31,7 +31,7 @@ THUMBNAIL = 32
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture as the checks see it: its split, class, name, size and mode; the digest of its pixels, its perceptual
+    """An image as the checks see it: its split, class, name, size and mode; the digest of its pixels, its perceptual
     hash of 64 bits and a small grey copy.
     """
 
@@ -96,7 +96,7 @@ class Findings:
 
     @property
     def imbalance(self) -> float:
-        """Pictures of the largest class over those of the smallest, in the split where this is worst."""
+        """Images of the largest class over those of the smallest, in the split where this is worst."""
         return max((max(c.values()) / max(1, min(c.values())) for c in self.counts.values()), default=1.0)
 
 
@@ -117,11 +117,11 @@ def check_data(data: str | Path | DataSet, data_dir: Path | None = None) -> Find
 def check_folder(folder: Path) -> Findings:
     """Check a folder of images at their own size, with or without splits. Raises `DataError` where it is none."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder of pictures")
+        raise DataError(f"{folder} is not a folder of images")
     parts = [name for name in ("train", "val", "test") if (folder / name).is_dir()]
     looks: list[Look] = []
     for split in parts or ["all"]:
-        classes, files, labels = find_pictures(folder / split if parts else folder)
+        classes, files, labels = find_images(folder / split if parts else folder)
         looks += [partial(_of_file, split, classes[label], file) for label, file in zip(labels, files, strict=True)]
     return _findings(looks)
 
@@ -142,22 +142,22 @@ def _of_file(split: str, label: str, path: str) -> Seen | Unreadable:
     return _seen(split, label, path, image, mode)
 
 
-def _of_set(split: str, pictures: Pictures, i: int) -> Seen | Unreadable:
+def _of_set(split: str, samples: Samples, i: int) -> Seen | Unreadable:
     try:
-        image = as_image(pictures.images[i].cpu().numpy())
+        image = as_image(samples.images[i].cpu().numpy())
     except DataError as error:
         return f"{split} {i}", str(error)
-    return _seen(split, pictures.classes[int(pictures.labels[i])], f"{split} {i}", image, image.mode)
+    return _seen(split, samples.classes[int(samples.labels[i])], f"{split} {i}", image, image.mode)
 
 
-def _seen(split: str, label: str, name: str, picture: Image.Image, mode: str) -> Seen:
-    grey = picture.convert("L")
+def _seen(split: str, label: str, name: str, image: Image.Image, mode: str) -> Seen:
+    grey = image.convert("L")
     small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), np.int16)
     bits = (small[:, 1:] > small[:, :-1]).flatten()  # dHash: whether it gets brighter from left to right
     thumbnail = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.int16)
-    digest = hashlib.sha256(f"{picture.size}{picture.mode}".encode() + picture.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{image.size}{image.mode}".encode() + image.tobytes()).hexdigest()
     value = int("".join("1" if bit else "0" for bit in bits), 2)
-    return Seen(split, label, name, picture.size, mode, digest, value, thumbnail)
+    return Seen(split, label, name, image.size, mode, digest, value, thumbnail)
 
 
 def _looked(look: Look) -> Seen | Unreadable:

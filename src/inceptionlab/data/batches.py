@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 
 from inceptionlab import rng
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.decoding import From0, Natural, refuse_unread, validate
 from inceptionlab.errors import DataError
 
@@ -34,7 +34,7 @@ class Augment:
     """Pixels of reflected border within which the crop moves; not read with `area`."""
     flip: bool = True
     """Mirror half of the images left to right."""
-    erase: Natural = 0
+    cutout: Natural = 0
     """Side of a square that is set to the mean (cutout); 0: none."""
     area: Part = 0.0
     """Smallest part of the image that an Inception-style crop takes (0.08 in the papers), instead of a crop within
@@ -79,13 +79,13 @@ def _all(count: int) -> slice:
 
 def batch_sizes(count: int, size: int, processes: int = 1) -> list[int]:
     """The sizes of the batches of an epoch, which `processes` share. A last batch that leaves one of them with a single
-    picture is put to the one before it, because batch norm has no statistics of one value. Raises `DataError` where
+    image is put to the one before it, because batch norm has no statistics of one value. Raises `DataError` where
     that is all there is.
     """
     least = 2 * processes
     if size < least or count < least:
         raise DataError(
-            f"{count} picture(s) in batches of {size} for {processes} process(es): batch norm needs at least 2 in a "
+            f"{count} image(s) in batches of {size} for {processes} process(es): batch norm needs at least 2 in a "
             "batch of each"
         )
     sizes = [size] * (count // size) + ([count % size] if count % size else [])
@@ -95,7 +95,7 @@ def batch_sizes(count: int, size: int, processes: int = 1) -> list[int]:
 
 
 def train_batches(
-    pictures: Pictures,
+    samples: Samples,
     sizes: list[int],
     seed: int,
     epoch: int,
@@ -105,19 +105,19 @@ def train_batches(
     """The shuffled batches of an epoch in these sizes, from the batch `first` on; of each only the rows that `own`
     gives for its size are read.
     """
-    order = pictures.order(rng.stream(seed, "order", epoch)).to(pictures.labels.device)
-    return _taken(pictures, [batch[own(len(batch))] for batch in torch.split(order, sizes)[first:]])
+    order = samples.order(rng.stream(seed, "order", epoch)).to(samples.labels.device)
+    return _taken(samples, [batch[own(len(batch))] for batch in torch.split(order, sizes)[first:]])
 
 
-def ordered_batches(pictures: Pictures, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+def ordered_batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of a set in its own order."""
-    return _taken(pictures, [slice(start, start + size) for start in range(0, len(pictures), size)])
+    return _taken(samples, [slice(start, start + size) for start in range(0, len(samples), size)])
 
 
-def _taken(pictures: Pictures, places: Sequence[Tensor | slice]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The pictures and labels at each place; those not in memory are read while others are worked on."""
-    for place, images in zip(places, pictures.images.batches(places), strict=True):
-        yield images, pictures.labels[place]
+def _taken(samples: Samples, places: Sequence[Tensor | slice]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The images and labels at each place; those not in memory are read while others are worked on."""
+    for place, images in zip(places, samples.images.batches(places), strict=True):
+        yield images, samples.labels[place]
 
 
 def augmented(
@@ -152,7 +152,7 @@ def _offsets(side: int, wanted: int, pad: int, rows: Rows, generator: torch.Gene
     return torch.where(index >= side, 2 * (side - 1) - index, index)
 
 
-def erased(
+def cut_out(
     x: Float[Tensor, "b c h w"], side: int, generator: torch.Generator, rows: Rows | None = None
 ) -> Float[Tensor, "b c h w"]:
     """Set a square of each image to the mean, 0 after normalisation (DeVries and Taylor 2017)."""

@@ -17,7 +17,7 @@ from inceptionlab.spec.network import Network
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class Samples:
     """`images` is `n h w c`, in memory or not, `labels` is `n`; `classes` names the labels. `paths` where they came
     from files.
     """
@@ -29,9 +29,9 @@ class Pictures:
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
-            raise DataError(f"{len(self.images):,} pictures have {len(self.labels):,} labels")
+            raise DataError(f"{len(self.images):,} images have {len(self.labels):,} labels")
         if len(self.images) == 0:
-            raise DataError("the set holds no picture")
+            raise DataError("the set holds no image")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= len(self.classes):
             raise DataError(
@@ -43,33 +43,33 @@ class Pictures:
 
     @property
     def channels(self) -> int:
-        """1 for grey pictures, 3 for coloured ones."""
+        """1 for grey images, 3 for coloured ones."""
         return self.images.shape[3]
 
-    def subset(self, index: Int64[Tensor, " m"]) -> Pictures:
-        """The pictures at `index`, in its order."""
+    def subset(self, index: Int64[Tensor, " m"]) -> Samples:
+        """The images at `index`, in its order."""
         paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
         return replace(self, images=self.images.subset(index), labels=self.labels[index], paths=paths)
 
-    def limited(self, count: int | None) -> Pictures:
-        """The first `count` pictures of a fixed shuffle, so that every class takes part; all for None."""
+    def limited(self, count: int | None) -> Samples:
+        """The first `count` images of a fixed shuffle, so that every class takes part; all for None."""
         if count is None or count >= len(self):
             return self
         if count < 1:
-            raise DataError(f"{count} pictures were asked for; give at least 1")
+            raise DataError(f"{count} images were asked for; give at least 1")
         order = self.order(torch.Generator().manual_seed(0))
         return self.subset(order[:count].sort().values)
 
     def order(self, generator: torch.Generator) -> Int64[Tensor, " n"]:
-        """A random order of the pictures; a stream's is random within windows of it."""
+        """A random order of the images; a stream's is random within windows of it."""
         return self.images.order(generator)
 
-    def to(self, device: torch.device) -> Pictures:
+    def to(self, device: torch.device) -> Samples:
         """The set on a device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that identify pictures and labels."""
+        """Sixteen hexadecimal digits that identify images and labels."""
         content = hashlib.sha256(self.images.digest())
         content.update(np.ascontiguousarray(self.labels.cpu().numpy()).data)
         return content.hexdigest()[:16]
@@ -77,16 +77,16 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A data set: training and test pictures, and validation pictures where they come apart from the training ones.
+    """A data set: training and test images, and validation images where they come apart from the training ones.
 
     `size` is the side its images have by nature, or (height, width) where they are not square (None: photographs, which
     take the network's size). `note` says how the splits came about.
     """
 
     name: str
-    train: Pictures
-    test: Pictures
-    validation: Pictures | None = None
+    train: Samples
+    test: Samples
+    validation: Samples | None = None
     size: int | tuple[int, int] | None = None
     note: str = ""
 
@@ -115,8 +115,8 @@ def for_native(spec: Network, size: tuple[int, int] | None, name: str) -> Networ
     return spec if size is None else replace(spec, input=Preprocess(spec.input).for_native(size, name).input)
 
 
-def array_set(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Pictures:
-    """Pictures from numpy arrays `n h w c` or `n h w` (grey) and `n`."""
+def array_set(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Samples:
+    """Images from numpy arrays `n h w c` or `n h w` (grey) and `n`."""
     pixels = images[..., None] if images.ndim == 3 else images
     whole = np.require(pixels, requirements=["C", "W"])
-    return Pictures(InMemory(torch.from_numpy(whole)), torch.from_numpy(labels.astype(np.int64)), classes)
+    return Samples(InMemory(torch.from_numpy(whole)), torch.from_numpy(labels.astype(np.int64)), classes)

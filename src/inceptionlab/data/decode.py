@@ -48,17 +48,17 @@ def decode_with_mode(
     except FileNotFoundError:
         raise DataError(f"{where} does not exist") from None
     except IsADirectoryError:
-        raise DataError(f"{where} is a folder, not a picture") from None
+        raise DataError(f"{where} is a folder, not an image") from None
     except Image.DecompressionBombError:
         raise DataError(f"{where} is larger than {LARGEST:,} pixels; make it smaller first") from None
     except DataError:
         raise
     except UnidentifiedImageError:
         raise DataError(
-            f"{where} cannot be read as a picture: it is of no format that is known here ({', '.join(FORMATS)})"
+            f"{where} cannot be read as an image: it is of no format that is known here ({', '.join(FORMATS)})"
         ) from None
     except Exception as error:  # every format of Pillow raises exceptions of its own
-        raise DataError(f"{where} cannot be read as a picture: {error or type(error).__name__}") from None
+        raise DataError(f"{where} cannot be read as an image: {error or type(error).__name__}") from None
 
 
 def upright(image: Image.Image, channels: int) -> Image.Image:
@@ -77,29 +77,29 @@ def check_size(size: tuple[int, int], where: str) -> None:
     """Raise `DataError` for an image of (width, height) that is too small or too large to be read."""
     width, height = size
     if min(size) < SMALLEST:
-        raise DataError(f"{where} is {width}x{height} pixels; a picture needs at least {SMALLEST}x{SMALLEST}")
+        raise DataError(f"{where} is {width}x{height} pixels; an image needs at least {SMALLEST}x{SMALLEST}")
     if width * height > LARGEST:
         raise DataError(f"{where} is {width:,}x{height:,} pixels, more than {LARGEST:,}; make it smaller first")
 
 
 def fitted(
-    picture: Image.Image, size: tuple[int, int], crop: float, interpolation: Literal["bilinear", "bicubic"]
+    image: Image.Image, size: tuple[int, int], crop: float, interpolation: Literal["bilinear", "bicubic"]
 ) -> Image.Image:
     """The centre crop of (height, width) after a resize that makes it `crop` of the image's shorter side."""
     height, width = size
     target = round(width / crop), round(height / crop)
-    ratio = max(target[0] / picture.width, target[1] / picture.height)
-    if picture.width * picture.height * ratio**2 > LARGEST:  # a long strip, of which no more than the middle is used
-        picture = _middle(picture, (ceil(2 * target[0] / ratio), ceil(2 * target[1] / ratio)))
-    resized = picture.resize(
-        (max(width, round(picture.width * ratio)), max(height, round(picture.height * ratio))), FILTERS[interpolation]
+    ratio = max(target[0] / image.width, target[1] / image.height)
+    if image.width * image.height * ratio**2 > LARGEST:  # a long strip, of which no more than the middle is used
+        image = _middle(image, (ceil(2 * target[0] / ratio), ceil(2 * target[1] / ratio)))
+    resized = image.resize(
+        (max(width, round(image.width * ratio)), max(height, round(image.height * ratio))), FILTERS[interpolation]
     )
     left, top = (resized.width - width) // 2, (resized.height - height) // 2
     return resized.crop((left, top, left + width, top + height))
 
 
-def _middle(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _middle(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The middle of an image, at most (width, height)."""
-    width, height = min(size[0], picture.width), min(size[1], picture.height)
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    return picture.crop((left, top, left + width, top + height))
+    width, height = min(size[0], image.width), min(size[1], image.height)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.decode import check_size, upright
 from inceptionlab.data.preprocess import Preprocess, as_image
 from inceptionlab.data.progress import followed
@@ -45,23 +45,23 @@ def as_dataset(
     test: Indexed | DataLoader[Any],
     name: str = "mine",
     classes: Sequence[str] | None = None,
-    picture: Input | None = None,
+    input: Input | None = None,
 ) -> DataSet:
     """A data set for `fit`, `test`, `evaluate` and all else, of two of a user's own (or the sets behind two loaders).
 
-    Images are read when they are needed; augmentation is the recipe's, so the sets' own must be off. Without `picture`
+    Images are read when they are needed; augmentation is the recipe's, so the sets' own must be off. Without `image`
     all images must have the size of the first, and are not zoomed; with it, photographs are fitted to that input.
     Raises `DataError`, naming the item, for what is no image, no label, or an image of another size.
     """
     sets = [cast(Indexed, one.dataset if isinstance(one, DataLoader) else one) for one in (train, test)]
     first = _image(sets[0], 0, f"image 0 of {name} (train)")
     grey = first.mode in ("1", "L", "I", "F", "I;16")
-    native = None if picture else (first.height, first.width)
-    preprocess = Preprocess(picture or Input(1 if grey else 3, first.height, first.width, crop=1.0))
+    native = None if input else (first.height, first.width)
+    preprocess = Preprocess(input or Input(1 if grey else 3, first.height, first.width, crop=1.0))
     labels = [_labels(one, f"{name} ({part})") for one, part in zip(sets, ("train", "test"), strict=True)]
     names = tuple(map(str, classes or getattr(sets[0], "classes", None) or _numbers(labels)))
     parts = [
-        Pictures(_images(Own(one, preprocess, native, f"{name} ({part})"), own), own, names)
+        Samples(_images(Own(one, preprocess, native, f"{name} ({part})"), own), own, names)
         for one, part, own in zip(sets, ("train", "test"), labels, strict=True)
     ]
     size = native[0] if native and native[0] == native[1] else native
@@ -106,7 +106,7 @@ class Own:
         if self.native is not None and (image.height, image.width) != self.native:
             raise DataError(
                 f"{where} is {image.height}x{image.width} and the first is {self.native[0]}x{self.native[1]}; "
-                "for images of many sizes say as_dataset(..., picture=spec.input)"
+                "for images of many sizes say as_dataset(..., image=spec.input)"
             )
         check_size(image.size, where)
         return self.preprocess.stored(upright(image, self.preprocess.input.channels))
@@ -151,7 +151,7 @@ def _bytes_of(image: Tensor, where: str) -> np.ndarray:
 
 
 def _labels(items: Indexed, where: str) -> Int64[Tensor, " n"]:
-    """All labels; Pictures checks their range."""
+    """All labels; Images checks their range."""
     count = len(items)
     known: Any = getattr(items, "targets", getattr(items, "labels", None))
     if known is None or len(known) != count:

@@ -74,14 +74,14 @@ def _layers(augment: Augment, size: tuple[int, int], channels: int) -> tuple[Any
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The labels of a batch, and where pictures are mixed those of the other pictures and the share of the first."""
+    """The labels of a batch, and where images are mixed those of the other images and the share of the first."""
 
     labels: Int64[Tensor, " b"]
     others: Int64[Tensor, " b"] | None = None
     share: float = 1.0
 
     def loss(self, logits: Float[Tensor, "b classes"], smoothing: float) -> Float[Tensor, ""]:
-        """Cross-entropy, shared out between the two labels of each picture."""
+        """Cross-entropy, shared out between the two labels of each image."""
         first = F.cross_entropy(logits.float(), self.labels, label_smoothing=smoothing)
         if self.others is None:
             return first

@@ -108,7 +108,7 @@ class Preprocess:
         """Normalised floats in channels-last memory, in the network's size, of pixels from 0 to 255."""
         taken = self.input
         if images.shape[3] != taken.channels:
-            raise DataError(f"the pictures have {images.shape[3]} channel(s) and the network takes {taken.channels}")
+            raise DataError(f"the images have {images.shape[3]} channel(s) and the network takes {taken.channels}")
         x = images.permute(0, 3, 1, 2)
         x = normalised(x, *self.mean_and_std(x.device), self.turned)
         if x.shape[2:] != self.size:

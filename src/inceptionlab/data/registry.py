@@ -70,15 +70,15 @@ PHOTOGRAPHS = "folder"
 
 
 def load_data(
-    name: str, picture: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
+    name: str, input: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
 ) -> DataSet:
     """A data set by name, one of the hub ("hf:NAME", "stream:NAME"), or a folder of images by path.
 
-    The last two are read for the input `picture`. Named sets are looked for in `data_dir`, in the folder that
+    The last two are read for the input `image`. Named sets are looked for in `data_dir`, in the folder that
     INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. Raises
     `DataError` where nothing can be read.
     """
-    wanted, preprocess = parse_name(name, NAMES), Preprocess(picture or Input())
+    wanted, preprocess = parse_name(name, NAMES), Preprocess(input or Input())
     if wanted.kind in ("hf", "stream"):
         return hub.load(wanted, preprocess)
     if wanted.kind == "named":
@@ -97,7 +97,7 @@ def describe(name: str, data_dir: Path | None = None) -> Facts:
         return Facts(wanted.short, None, 3, (), None, None, PHOTOGRAPHS, "the hub")
     place = find_folder(wanted, data_dir)
     train = place / "train"
-    classes, files, _ = folder.find_pictures(train if train.is_dir() else place)
+    classes, files, _ = folder.find_images(train if train.is_dir() else place)
     count = len(files) if train.is_dir() else None
     return Facts(place.name, None, 3, classes, count, None, PHOTOGRAPHS, str(place))
 
@@ -123,7 +123,7 @@ def find_folder(name: DataName, data_dir: Path | None) -> Path:
         except OSError as error:
             raise DataError(f"{name.text!r} cannot be a folder: {error.strerror}") from None
     if Path(name.place).exists():
-        raise DataError(f"{name.text} is a file; give a folder of pictures or one of {', '.join(NAMES)}")
+        raise DataError(f"{name.text} is a file; give a folder of images or one of {', '.join(NAMES)}")
     raise DataError(f"there is no data set and no folder {name.text!r}; {nearest(name.text.lower(), NAMES)}")
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: logits of a set, metrics with intervals, pictures of what went wrong, the report."""
+"""Evaluation: logits of a set, metrics with intervals, images of what went wrong, the report."""

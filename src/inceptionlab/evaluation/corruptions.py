@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.stores.images import InMemory
 from inceptionlab.errors import MissingExtra
 from inceptionlab.rng import stream
@@ -55,18 +55,18 @@ CORRUPTIONS: dict[str, Callable[[Tensor, int, torch.Generator], Tensor]] = {
 }  # fmt: skip
 
 
-def corrupted(pictures: Pictures, kind: str, severity: int) -> Pictures:
+def corrupted(samples: Samples, kind: str, severity: int) -> Samples:
     """The images with a corruption of `CORRUPTIONS` at severity 1 to 3, on the device where they are.
 
     Equal calls give equal images. Raises `MissingExtra` where kornia is not installed.
     """
     generator = stream(0, "corruption", kind, severity)
     parts: list[Tensor] = []
-    for start in range(0, len(pictures), BATCH):
-        x = pictures.images[start : start + BATCH].permute(0, 3, 1, 2).float() / 255
+    for start in range(0, len(samples), BATCH):
+        x = samples.images[start : start + BATCH].permute(0, 3, 1, 2).float() / 255
         changed = CORRUPTIONS[kind](x, severity, generator).clamp(0, 1)
         parts.append((changed * 255).round().to(torch.uint8).permute(0, 2, 3, 1))
-    return replace(pictures, images=InMemory(torch.cat(parts)))
+    return replace(samples, images=InMemory(torch.cat(parts)))
 
 
 def _kornia(part: str) -> Any:

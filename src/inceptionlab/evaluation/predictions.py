@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.data.batches import ordered_batches
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess
 
 BATCH = 256
@@ -19,22 +19,22 @@ BATCH = 256
 @torch.inference_mode()
 def logits_of(
     model: Callable[[Tensor], Tensor],
-    pictures: Pictures,
+    samples: Samples,
     preprocess: Preprocess,
     batch: int = BATCH,
-    mirror: bool = False,
+    flip_tta: bool = False,
 ) -> Float[Tensor, "n classes"]:
     """Logits of every image in order, as float32 on the CPU. The model must be in evaluation mode; images are moved to
     where it is, wherever they are.
 
-    With `mirror` they are the means of those of an image and of its mirror image, in two forward passes.
+    With `flip_tta` they are the means of those of an image and of its mirror image, in two forward passes.
     """
     height, width = preprocess.size
     batch, device = max(1, min(batch, batch * 96 * 96 // (height * width))), device_of(model)
     parts: list[Tensor] = []
-    for images, _ in ordered_batches(pictures, batch):
+    for images, _ in ordered_batches(samples, batch):
         x = preprocess.batch(images.to(device))
-        parts.append(((model(x) + model(x.flip(3))) / 2 if mirror else model(x)).float().cpu())
+        parts.append(((model(x) + model(x.flip(3))) / 2 if flip_tta else model(x)).float().cpu())
     return torch.cat(parts)
 
 

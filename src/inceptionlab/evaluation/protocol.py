@@ -9,7 +9,7 @@ from typing import Any, get_args
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.evaluation.calibration import fitted_temperature
@@ -42,19 +42,19 @@ class Protocol:
 class Subject:
     """What is tested: `run`, a network or an engine, how its images are prepared, and its classes.
 
-    `mirror` means the plain test averages the logits of an image and its mirror image. `precision` is what `run`
+    `flip_tta` means the plain test averages the logits of an image and its mirror image. `precision` is what `run`
     computes in.
     """
 
     run: Callable[[Tensor], Tensor]
     preprocess: Preprocess
     classes: tuple[str, ...]
-    mirror: bool = False
+    flip_tta: bool = False
     precision: str = "fp32"
 
-    def logits(self, pictures: Pictures) -> Float[Tensor, "n classes"]:
+    def logits(self, samples: Samples) -> Float[Tensor, "n classes"]:
         """The logits of a set, on the CPU, wherever the network and the images are."""
-        return logits_of(self.run, pictures, self.preprocess, mirror=self.mirror)
+        return logits_of(self.run, samples, self.preprocess, flip_tta=self.flip_tta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,11 @@ class Evaluation:
 
 def apply_protocol(
     subject: Subject,
-    test: Pictures,
+    test: Samples,
     protocol: Protocol | None = None,
     *,
     ensemble: Sequence[Subject] = (),
-    validation: Pictures | None = None,
+    validation: Samples | None = None,
 ) -> Evaluation:
     """Test a network by a protocol; `ensemble` are more networks, whose probabilities are averaged with its own, and
     `validation` the images that a temperature is fitted on.
@@ -143,7 +143,7 @@ def apply_protocol(
     )
 
 
-def over_views(subjects: Sequence[Subject], test: Pictures, crops: Crops, plain: Float[Tensor, "n classes"]) -> Views:
+def over_views(subjects: Sequence[Subject], test: Samples, crops: Crops, plain: Float[Tensor, "n classes"]) -> Views:
     """The test over crops and networks, and its gain over the `plain` logits."""
     labels = test.labels.cpu()
     found = probabilities([(one.run, one.preprocess) for one in subjects], test, crops)
@@ -153,7 +153,7 @@ def over_views(subjects: Sequence[Subject], test: Pictures, crops: Crops, plain:
 
 def with_temperature(
     subject: Subject,
-    validation: Pictures | None,
+    validation: Samples | None,
     logits: Float[Tensor, "n classes"],
     labels: Int64[Tensor, " n"],
 ) -> Temperature:
@@ -165,7 +165,7 @@ def with_temperature(
     return Temperature(temperature, len(validation), (before.ece, after.ece), (before.loss, after.loss))
 
 
-def under_corruptions(subject: Subject, test: Pictures) -> tuple[Corruption, ...]:
+def under_corruptions(subject: Subject, test: Samples) -> tuple[Corruption, ...]:
     """The test for each corruption and severity."""
     return tuple(
         Corruption(kind, severity, score(subject.logits(corrupted(test, kind, severity)), test.labels.cpu()))

@@ -1,4 +1,4 @@
-"""More than one look at a picture: the crops of the papers, their mirror images, and several networks."""
+"""More than one look at an image: the crops of the papers, their mirror images, and several networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.decode import FILTERS, decode
 from inceptionlab.data.preprocess import Preprocess, as_image, centred
 from inceptionlab.data.progress import followed
@@ -66,7 +66,7 @@ def _five(image: Image.Image, size: tuple[int, int]) -> Iterator[Image.Image]:
 
 @torch.inference_mode()
 def probabilities(
-    networks: Sequence[tuple[Callable[[Tensor], Tensor], Preprocess]], pictures: Pictures, crops: Crops = 1
+    networks: Sequence[tuple[Callable[[Tensor], Tensor], Preprocess]], samples: Samples, crops: Crops = 1
 ) -> Float[Tensor, "n classes"]:
     """The mean probabilities of every image over the crops and over the networks, each with its own preprocessing.
 
@@ -74,22 +74,22 @@ def probabilities(
     """
 
     def row(i: int) -> Tensor:
-        return torch.stack([_mean(network, pictures, i, preprocess, crops) for network, preprocess in networks]).mean(0)
+        return torch.stack([_mean(network, samples, i, preprocess, crops) for network, preprocess in networks]).mean(0)
 
-    everything = followed(range(len(pictures)), f"{crops} crop(s), {len(networks)} network(s)", len(pictures))
+    everything = followed(range(len(samples)), f"{crops} crop(s), {len(networks)} network(s)", len(samples))
     return torch.stack([row(i) for i in everything])
 
 
 def _mean(
-    network: Callable[[Tensor], Tensor], pictures: Pictures, i: int, preprocess: Preprocess, crops: Crops
+    network: Callable[[Tensor], Tensor], samples: Samples, i: int, preprocess: Preprocess, crops: Crops
 ) -> Tensor:
-    image = _image(pictures, i, preprocess.stored_size if crops == 1 else None)
+    image = _image(samples, i, preprocess.stored_size if crops == 1 else None)
     found = np.stack([np.asarray(view) for view in views(image, preprocess, crops)])
     x = torch.from_numpy(found if found.ndim == 4 else found[..., None]).to(device_of(network))
     return network(preprocess.to_input(x)).float().softmax(1).mean(0).cpu()
 
 
-def _image(pictures: Pictures, i: int, least: tuple[int, int] | None) -> Image.Image:
-    if pictures.paths:
-        return decode(pictures.paths[i], pictures.paths[i], pictures.channels, least)
-    return as_image(pictures.images[i].cpu().numpy(), f"image {i}")
+def _image(samples: Samples, i: int, least: tuple[int, int] | None) -> Image.Image:
+    if samples.paths:
+        return decode(samples.paths[i], samples.paths[i], samples.channels, least)
+    return as_image(samples.images[i].cpu().numpy(), f"image {i}")

@@ -48,13 +48,13 @@ def read_about(texts: Mapping[str, str], where: str) -> About | None:
     if not texts.keys() >= set(FIELDS):
         return None
     try:
-        picture: object = json.loads(texts["input"])
+        input: object = json.loads(texts["input"])
         classes: object = json.loads(texts["classes"])
     except (ValueError, RecursionError) as error:
         raise ExportError(f"{where} says of itself what is no JSON: {error}") from None
     try:
         return About(
-            texts["network"], decode(Input, picture, "input", ExportError),
+            texts["network"], decode(Input, input, "input", ExportError),
             fit(classes, tuple[str, ...], "classes", ExportError), fit(texts["takes"], Takes, "takes", ExportError),
             fit(texts["precision"], Precision, "precision", ExportError),
         )  # fmt: skip

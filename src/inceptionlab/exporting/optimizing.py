@@ -14,7 +14,7 @@ from inceptionlab.errors import ConfigError
 from inceptionlab.exporting.engines import DTYPES, Engine, Precision, open_engine
 from inceptionlab.exporting.quantizing import quantized
 from inceptionlab.optimization.exactness import TOLERANCE, check, exact
-from inceptionlab.optimization.packing import available, laid_out, packed, packed_residual
+from inceptionlab.optimization.packing import available, packed, packed_residual, prepack_weights
 from inceptionlab.optimization.rewrites import rewritten
 from inceptionlab.optimization.slicing import Sliced, sliced
 
@@ -93,7 +93,7 @@ def _rewritten(model: nn.Module, example: Tensor, dtype: torch.dtype) -> nn.Modu
     if available(example.device) and dtype != torch.float16:
         plain = rewritten(rewritten(plain, packed), packed_residual)
         x = example.to(dtype).contiguous(memory_format=torch.channels_last)
-        plain = sliced(laid_out(plain, x) if len(x) == 1 else plain, x)
+        plain = sliced(prepack_weights(plain, x) if len(x) == 1 else plain, x)
     return Optimized(plain, dtype).eval()
 
 

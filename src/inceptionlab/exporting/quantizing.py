@@ -1,4 +1,4 @@
-"""8-bit networks: static quantisation a channel, calibrated on pictures, with sensitive layers kept in fp32."""
+"""8-bit networks: static quantisation a channel, calibrated on images, with sensitive layers kept in fp32."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ TRIED = 8
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """An 8-bit ONNX file, how often its guess is that of the network on the calibration pictures, and the layers that
-    were kept in fp32 for it.
+    """An 8-bit ONNX file, how often its prediction is that of the network on the calibration images, and the layers
+    that were kept in fp32 for it.
     """
 
     path: Path
@@ -47,55 +47,55 @@ class Quantized:
 def quantize(
     network: InceptionNetwork,
     classes: tuple[str, ...],
-    pictures: Float[Tensor, "n c h w"],
+    samples: Float[Tensor, "n c h w"],
     path: Path,
     agreement: float = 0.99,
 ) -> Quantized:
     """Write a network in 8 bits as ONNX with quantise and dequantise nodes, which OpenVINO and ONNX Runtime run.
 
-    `pictures`, normalised, calibrate the activations' ranges. Where the guesses agree less often than `agreement`
+    `images`, normalised, calibrate the activations' ranges. Where the predictions agree less often than `agreement`
     with the network's, the layers whose quantisation alone moves the logits most are kept in fp32, one by one.
     """
-    return quantized(network, about(network, classes), pictures, path, agreement)
+    return quantized(network, about(network, classes), samples, path, agreement)
 
 
 def quantized(
-    model: nn.Module, says: About | None, pictures: Float[Tensor, "n c h w"], path: Path, agreement: float = 0.99
+    model: nn.Module, says: About | None, samples: Float[Tensor, "n c h w"], path: Path, agreement: float = 0.99
 ) -> Quantized:
-    """`quantize` for any module that takes pictures and gives logits, with what the file says of itself."""
+    """`quantize` for any module that takes images and gives logits, with what the file says of itself."""
     path, says = placed(path, "onnx", "int8"), None if says is None else replace(says, precision="int8")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         whole, plain = Path(folder) / "fp32.onnx", exact(model, REWRITES)
-        wanted = torch.cat([plain(part) for part in torch.split(pictures, BATCH)])
-        write(plain, pictures.shape[1:], "onnx", whole, says)
+        wanted = torch.cat([plain(part) for part in torch.split(samples, BATCH)])
+        write(plain, samples.shape[1:], "onnx", whole, says)
         kept: list[str] = []
-        found = _tried(whole, path, pictures, wanted, kept)
-        order = _sensitive(whole, pictures, wanted) if found < agreement else []
+        found = _tried(whole, path, samples, wanted, kept)
+        order = _sensitive(whole, samples, wanted) if found < agreement else []
         for layer in order[:TRIED]:
             kept.append(layer)
-            found = _tried(whole, path, pictures, wanted, kept)
+            found = _tried(whole, path, samples, wanted, kept)
             if found >= agreement:
                 break
     return Quantized(path, found, tuple(kept))
 
 
-def logits_of_runner(runner: Runner, pictures: Tensor) -> Tensor:
-    """The logits of many pictures."""
-    return torch.cat([runner(part) for part in torch.split(pictures, BATCH)])
+def logits_of_runner(runner: Runner, samples: Tensor) -> Tensor:
+    """The logits of many images."""
+    return torch.cat([runner(part) for part in torch.split(samples, BATCH)])
 
 
-def _tried(whole: Path, path: Path, pictures: Tensor, wanted: Tensor, kept: Sequence[str]) -> float:
-    """Quantise all but some layers into `path`; how often the guesses agree."""
-    _write(whole, path, pictures, excluded=kept)
-    logits = logits_of_runner(open_engine(path, "openvino", "int8").run, pictures)
+def _tried(whole: Path, path: Path, samples: Tensor, wanted: Tensor, kept: Sequence[str]) -> float:
+    """Quantise all but some layers into `path`; how often the predictions agree."""
+    _write(whole, path, samples, excluded=kept)
+    logits = logits_of_runner(open_engine(path, "openvino", "int8").run, samples)
     return (logits.argmax(1) == wanted.argmax(1)).float().mean().item()
 
 
-def _sensitive(whole: Path, pictures: Tensor, wanted: Tensor) -> list[str]:
+def _sensitive(whole: Path, samples: Tensor, wanted: Tensor) -> list[str]:
     """The layers by how far the logits move when each alone is quantised, most first."""
     library: Any = import_module("onnx")
-    few, truth = pictures[:BATCH], wanted[:BATCH]
+    few, truth = samples[:BATCH], wanted[:BATCH]
     names: list[str] = [node.name for node in library.load(str(whole)).graph.node if node.op_type in MULTIPLYING]
     moved: dict[str, float] = {}
     for name in names:
@@ -106,19 +106,19 @@ def _sensitive(whole: Path, pictures: Tensor, wanted: Tensor) -> list[str]:
 
 
 class Batches:
-    """Calibration pictures as ONNX Runtime asks for them."""
+    """Calibration images as ONNX Runtime asks for them."""
 
-    def __init__(self, pictures: Tensor) -> None:
-        self.parts: Iterator[Tensor] = iter(torch.split(pictures, BATCH))
+    def __init__(self, samples: Tensor) -> None:
+        self.parts: Iterator[Tensor] = iter(torch.split(samples, BATCH))
 
     def get_next(self) -> dict[str, Any] | None:
         """The next batch, None behind the last."""
         part = next(self.parts, None)
-        return None if part is None else {"pictures": part.contiguous().numpy()}
+        return None if part is None else {"images": part.contiguous().numpy()}
 
 
 def _write(
-    whole: Path, path: Path, pictures: Tensor, excluded: Sequence[str] = (), only: Sequence[str] | None = None
+    whole: Path, path: Path, samples: Tensor, excluded: Sequence[str] = (), only: Sequence[str] | None = None
 ) -> None:
     try:
         library: Any = import_module("onnxruntime.quantization")
@@ -127,7 +127,7 @@ def _write(
     kinds, excluding = library.QuantType, {"OpTypesToExcludeOutputQuantization": list(MULTIPLYING)}
     with quiet(""):  # it tells the logger above all what it is about to do
         library.quantize_static(
-            str(whole), str(path), Batches(pictures), quant_format=library.QuantFormat.QDQ, per_channel=True,
+            str(whole), str(path), Batches(samples), quant_format=library.QuantFormat.QDQ, per_channel=True,
             activation_type=kinds.QUInt8, weight_type=kinds.QInt8, nodes_to_exclude=list(excluded),
             nodes_to_quantize=None if only is None else list(only), op_types_to_quantize=list(QUANTIZED),
             extra_options=excluding,

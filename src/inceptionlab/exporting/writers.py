@@ -46,7 +46,7 @@ def export(
 ) -> Exported:  # fmt: skip
     """Write a network, with its exact rewrites, for another program, and compare what the file computes.
 
-    The file takes images `b c h w` in fp32 ("pictures"), normalised as its metadata say, or with `pixels` from 0 to
+    The file takes images `b c h w` in fp32 ("images"), normalised as its metadata say, or with `pixels` from 0 to
     255, of any batch, and gives logits `b classes` ("logits"). `path` gets the ending of its kind where it has none.
     Raises `ConfigError` for an unknown kind, `ExportError` where the file differs by more than 1e-4, and `MissingExtra`
     where a library is missing.
@@ -129,7 +129,7 @@ def _write_onnx(plain: nn.Module, shape: Sequence[int], file: Path, texts: dict[
         raise MissingExtra("ONNX", "export") from None
     with quiet():
         made: Any = torch.onnx.export(
-            _program(plain, shape), input_names=["pictures"], output_names=["logits"], opset_version=OPSET,
+            _program(plain, shape), input_names=["images"], output_names=["logits"], opset_version=OPSET,
             dynamo=True, verbose=False,
         )  # fmt: skip
     model: Any = made.model_proto

@@ -12,13 +12,13 @@ from inceptionlab.analysis.geometry import measure, measure_node, split_widths
 from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.errors import SpecError
 from inceptionlab.nn.checkpointing import checkpoint_modules, checkpointed
-from inceptionlab.nn.initialise import Scheme, initialise
+from inceptionlab.nn.initialise import InitScheme, initialise
 from inceptionlab.nn.layers import branches
 from inceptionlab.nn.layers.attention import attention_layer
 from inceptionlab.nn.layers.conv import activation, conv_layer, ghost_layer, norm_layer
 from inceptionlab.nn.layers.head import dense_layer
 from inceptionlab.nn.layers.pool import pool_layer
-from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
+from inceptionlab.nn.layers.residual import LayerScale, Residual, StochasticDepth
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import (
     LRN,
@@ -52,21 +52,21 @@ class InceptionNetwork(nn.Module):
     def __init__(self, spec: Network, tops: Mapping[str, nn.Module], heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.spec = spec
-        self.trunk = tuple(tops)
+        self.top_level = tuple(tops)
         self.heads = {aux.after: aux.name for aux in spec.aux}
         branches.register(self, tops)
         branches.register(self, heads)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures `b c h w`, normalised as `spec.input` says, to logits `b classes`."""
-        for name in self.trunk:
+        """Images `b c h w`, normalised as `spec.input` says, to logits `b classes`."""
+        for name in self.top_level:
             x = self.get_submodule(name)(x)
         return x.flatten(1)
 
     def forward_with_aux(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits `b classes`, and those of the auxiliary heads by name, for a training loss."""
         aux: dict[str, Tensor] = {}
-        for name in self.trunk:
+        for name in self.top_level:
             x = self.get_submodule(name)(x)
             if name in self.heads:
                 aux[self.heads[name]] = self.get_submodule(self.heads[name])(x)
@@ -76,7 +76,7 @@ class InceptionNetwork(nn.Module):
         """The last map at each stride, by the name of the node that gives it, finest first; the head is not run."""
         wanted = [row.path for row in measure(self.spec).stages().values()]
         maps: dict[str, Tensor] = {}
-        for name in self.trunk[: self.trunk.index(wanted[-1]) + 1]:
+        for name in self.top_level[: self.top_level.index(wanted[-1]) + 1]:
             x = self.get_submodule(name)(x)
             if name in wanted:
                 maps[name] = x
@@ -85,15 +85,15 @@ class InceptionNetwork(nn.Module):
 
 def build(
     spec: Network,
-    init: Scheme | None = "kaiming",
+    init: InitScheme | None = "kaiming",
     seed: int | None = None,
     *,
-    checkpoint: str | None = None,
+    grad_checkpoint: str | None = None,
 ) -> InceptionNetwork:
     """Build a network and draw its initial weights by the scheme `init`: from torch's generator, or from a `seed`.
 
     `init=None` allocates only: convolutions and linear layers hold whatever the memory held, for weights that are
-    loaded next. `checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). Raises
+    loaded next. `grad_checkpoint` is a pattern of modules whose activations are recomputed ("inception*"). Raises
     `SizeError` where the input is too small for a node, `SpecError` where the spec does not fit together.
     """
     measured = measure(spec)
@@ -102,8 +102,8 @@ def build(
     network = InceptionNetwork(spec, tops, heads)
     if init is not None:
         initialise(network, init, seed)
-    if checkpoint is not None:
-        checkpoint_modules(network, checkpoint)
+    if grad_checkpoint is not None:
+        checkpoint_modules(network, grad_checkpoint)
     return network
 
 
@@ -127,19 +127,19 @@ def create_model(
 
     `num_classes` (0: features), `in_channels` and `input_size` default to the spec's own (1000 classes, 3 channels
     for the ImageNet forms). `aux=True` keeps the auxiliary heads. `stem="auto"` takes a small stem where the
-    picture is less than half as large as the network's own; "imagenet" keeps the paper's, "small" replaces it.
+    image is less than half as large as the network's own; "imagenet" keeps the paper's, "small" replaces it.
     """
     return build(configured(name, num_classes, in_channels, input_size, aux, stem))
 
 
-def create_block(version: str, in_channels: int, *, checkpoint: bool = False, **options: Any) -> nn.Module:
+def create_block(version: str, in_channels: int, *, grad_checkpoint: bool = False, **options: Any) -> nn.Module:
     """A tutorial's module by name: "v1", "v2", "asymmetric", "bn" or "resnet", for inputs `b in_channels h w`.
 
-    Options: `form="literal"` (as printed there) or "complete", and `scale` for "resnet". `checkpoint=True` recomputes
-    its activations in the backward pass. An unknown version raises `SpecError` with the nearest names.
+    Options: `form="literal"` (as printed there) or "complete", and `scale` for "resnet". `grad_checkpoint=True`
+    recomputes its activations in the backward pass. An unknown version raises `SpecError` with the nearest names.
     """
     block = build_node(get_block(version, **options), in_channels)
-    return checkpointed(block) if checkpoint else block
+    return checkpointed(block) if grad_checkpoint else block
 
 
 def _module(row: MeasuredNode) -> nn.Module:
@@ -176,9 +176,9 @@ def _container(row: MeasuredNode) -> nn.Module:
         case Seq():
             return branches.Chain(children)
         case Concat():
-            return branches.Concat(children, node.drop_path)
+            return branches.Concat(children, node.stochastic_depth)
         case Sum():
-            return branches.Sum(children, node.drop_path)
+            return branches.Sum(children, node.stochastic_depth)
         case Product():
             return branches.Product(children)
         case Split():
@@ -193,8 +193,8 @@ def _residual(node: ResidualNode, children: dict[str, nn.Module], width: int) ->
     body = {"0": children["body"]}
     if node.gamma is not None:
         body["scale"] = LayerScale(width, node.gamma)
-    if node.drop_path:
-        body["drop"] = DropPath(node.drop_path)
+    if node.stochastic_depth:
+        body["drop"] = StochasticDepth(node.stochastic_depth)
     whole = children["body"] if len(body) == 1 else branches.Chain(body)
     return Residual(whole, children.get("shortcut"), activation(node.act, inplace=True), node.scale)
 

@@ -19,24 +19,24 @@ from inceptionlab.zoo.configure import Stem, configured
 class FeatureNetwork(nn.Module):
     """The last map of a network at each stride, finest first.
 
-    `names` are the nodes that give them, `channels` their widths, `strides` how many pixels of the picture a step is.
+    `names` are the nodes that give them, `channels` their widths, `strides` how many pixels of the image a step is.
     The keys of its state are those of the whole network, whose weights load with `strict=False`.
     """
 
     def __init__(self, network: InceptionNetwork) -> None:
         super().__init__()
         stages = measure(network.spec).stages()
-        self.spec, self.trunk = network.spec, network.trunk
+        self.spec, self.top_level = network.spec, network.top_level
         self.names = tuple(row.path for row in stages.values())
         self.channels = tuple(row.output[0] for row in stages.values())
         self.strides = tuple(stages)
-        for name in self.trunk:
+        for name in self.top_level:
             self.add_module(name, network.get_submodule(name))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b _ _ _"]]:
-        """The maps of pictures."""
+        """The maps of images."""
         maps: list[Tensor] = []
-        for name in self.trunk:
+        for name in self.top_level:
             x = self.get_submodule(name)(x)
             if name in self.names:
                 maps.append(x)

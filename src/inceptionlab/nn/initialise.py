@@ -13,9 +13,9 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import Checkpoi
 from inceptionlab import rng
 from inceptionlab.nn.layers.attention import CBAM, EfficientChannelAttention, SqueezeExcite
 from inceptionlab.nn.layers.branches import Chain
-from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
+from inceptionlab.nn.layers.residual import LayerScale, Residual, StochasticDepth
 
-Scheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"]
+InitScheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"]
 Weighted = nn.Conv1d | nn.Conv2d | nn.Linear
 Draw = Callable[[Tensor, torch.Generator | None], Any]
 """What fills a tensor in place from a generator; None is torch's own."""
@@ -26,11 +26,11 @@ name, how many wrappers within have such an addition too, and the names from the
 """
 
 _AUX_V3 = {"aux.conv1": 0.01, "aux.fc": 0.001}
-_ADDED = (CBAM, SqueezeExcite, EfficientChannelAttention, LayerScale, DropPath)
+_ADDED = (CBAM, SqueezeExcite, EfficientChannelAttention, LayerScale, StochasticDepth)
 """What rules put behind a node, in a chain with it."""
 
 
-def initialise(module: nn.Module, scheme: Scheme = "kaiming", seed: int | None = None) -> None:
+def initialise(module: nn.Module, scheme: InitScheme = "kaiming", seed: int | None = None) -> None:
     """Draw the weights of every convolution and linear layer; norms start as the identity, biases at 0.
 
     Without a `seed` they are drawn from torch's generator. With one, the values of a layer follow from it and from the
@@ -96,7 +96,7 @@ def _wrapped(module: nn.Module) -> str | None:
     return None
 
 
-def _draw_of(layer: Weighted, scheme: Scheme, name: str) -> Draw:
+def _draw_of(layer: Weighted, scheme: InitScheme, name: str) -> Draw:
     if scheme == "torch":
         return lambda weight, generator: nn.init.kaiming_uniform_(weight, sqrt(5), generator=generator)
     if scheme == "xavier":
@@ -112,7 +112,7 @@ def _draw_of(layer: Weighted, scheme: Scheme, name: str) -> Draw:
     return _normal(sqrt(2 / fan))
 
 
-def _bias_of(layer: Weighted, scheme: Scheme) -> Draw:
+def _bias_of(layer: Weighted, scheme: InitScheme) -> Draw:
     if scheme == "torch":
         bound = 1 / sqrt(layer.weight[0].numel())
         return lambda bias, generator: nn.init.uniform_(bias, -bound, bound, generator=generator)

@@ -47,7 +47,7 @@ def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
     """
     plain: nn.Module = copy.deepcopy(model).eval()
     if isinstance(model, InceptionNetwork):
-        plain = Chain({**{name: plain.get_submodule(name) for name in model.trunk}, "flat": nn.Flatten()})
+        plain = Chain({**{name: plain.get_submodule(name) for name in model.top_level}, "flat": nn.Flatten()})
     for name in only:
         plain = rewritten(plain, EXACT[name])
     return plain.requires_grad_(False)

@@ -60,8 +60,8 @@ class PackedConv(nn.Module):
 
 
 @torch.inference_mode()
-def laid_out(network: nn.Module, x: Float[Tensor, "b c h w"]) -> nn.Module:
-    """Give a network's packed convolutions, in place, their filters in the layout that oneDNN wants for a lone picture
+def prepack_weights(network: nn.Module, x: Float[Tensor, "b c h w"]) -> nn.Module:
+    """Give a network's packed convolutions, in place, their filters in the layout that oneDNN wants for a lone image
     like `x` too, which else it makes in each pass anew. In batches that takes a small part of the time, and a layout
     made for another batch takes up to three times as long, so they keep the plain one.
     """

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from inceptionlab.nn.layers.branches import Chain, Concat
 from inceptionlab.nn.layers.conv import ConvNormAct
-from inceptionlab.nn.layers.residual import DropPath, LayerScale, Residual
+from inceptionlab.nn.layers.residual import LayerScale, Residual, StochasticDepth
 
 Rewrite = Callable[[nn.Module], nn.Module]
 
@@ -25,8 +25,8 @@ def rewritten(module: nn.Module, rewrite: Rewrite) -> nn.Module:
 
 
 def without_idle(module: nn.Module) -> nn.Module:
-    """What does nothing in evaluation (dropout, drop-path) becomes the identity; chains lose their identities."""
-    if isinstance(module, nn.Dropout | nn.Dropout2d | DropPath):
+    """What does nothing in evaluation (dropout, stochastic depth) becomes the identity; chains lose identities."""
+    if isinstance(module, nn.Dropout | nn.Dropout2d | StochasticDepth):
         return nn.Identity()
     if isinstance(module, Chain):
         _renew(module, [child for child in module.children() if not isinstance(child, nn.Identity)])

@@ -1,4 +1,4 @@
-"""Large maps a few pictures at a time: a batch goes through the first links of a network in slices, so that what a link
+"""Large maps a few images at a time: a batch goes through the first links of a network in slices, so that what a link
 wrote is still in the cache when the next reads it, and the memory for maps is that of a slice.
 """
 
@@ -21,7 +21,7 @@ PLACES = 1000
 
 
 class Sliced(nn.Module):
-    """`body` on slices of a batch, each of at most `count` pictures; `b c h w` to `b d h2 w2`."""
+    """`body` on slices of a batch, each of at most `count` images; `b c h w` to `b d h2 w2`."""
 
     def __init__(self, body: nn.Module, count: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def sliced(network: nn.Module, x: Float[Tensor, "b c h w"]) -> nn.Module:
 
 
 def _maps(links: list[nn.Module], x: Tensor) -> list[list[tuple[int, int]]]:
-    """(bytes, places) of every map inside each link, for one picture; a list a link."""
+    """(bytes, places) of every map inside each link, for one image; a list a link."""
     found: list[list[tuple[int, int]]] = []
 
     def note(_: nn.Module, __: object, out: object) -> None:

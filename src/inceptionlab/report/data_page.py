@@ -52,8 +52,8 @@ class _Page:
 def data_report(name: str, found: Findings) -> str:
     """One page: what is wrong first, then the classes, the sizes and the duplicates. It loads nothing."""
     faults = {
-        "pictures that cannot be read": len(found.unreadable), "leaks between splits": len(found.leaks),
-        "pictures under two classes": len(found.conflicts),
+        "images that cannot be read": len(found.unreadable), "leaks between splits": len(found.leaks),
+        "images under two classes": len(found.conflicts),
     }  # fmt: skip
     return render("data.html", _Page(
         name, any(faults.values()),

@@ -14,7 +14,7 @@ from inceptionlab.analysis.drawing import draw
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.analysis.measured import MeasuredNetwork, format_shape
 from inceptionlab.analysis.words import describe
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.evaluation.metrics import Score, calibration, confusion, per_class, worst_mistakes
 from inceptionlab.report import charts
 from inceptionlab.report.page import Table, png, render
@@ -42,7 +42,7 @@ class RunReport:
 
     score: Score
     logits: Float[Tensor, "n c"]
-    pictures: Pictures
+    samples: Samples
     metrics: Sequence[Mapping[str, Any]]
     spec: Network
     facts: Facts
@@ -77,7 +77,7 @@ class _Page:
 def report_html(report: RunReport) -> str:
     """The page as text. It loads nothing from elsewhere."""
     score, facts = report.score, report.facts
-    labels, classes = report.pictures.labels.cpu(), report.pictures.classes
+    labels, classes = report.samples.labels.cpu(), report.samples.classes
     measured = measure(report.spec)
     return render("run.html", _Page(
         title=f"{report.spec.title} on {facts.config['data']}",
@@ -105,18 +105,18 @@ def _cards(report: RunReport, measured: MeasuredNetwork) -> list[tuple[str, str]
 def _classes(report: RunReport) -> Table:
     rows = [
         (row.label, f"{row.precision:.1%}", f"{row.recall:.1%}", f"{row.f1:.1%}", f"{row.n:,}")
-        for row in per_class(report.logits, report.pictures.labels.cpu(), report.pictures.classes)
+        for row in per_class(report.logits, report.samples.labels.cpu(), report.samples.classes)
     ]
     return Table(("class", "precision", "recall", "F1", "n"), rows)
 
 
 def _mistakes(report: RunReport) -> list[_Mistake]:
-    labels, classes = report.pictures.labels.cpu(), report.pictures.classes
+    labels, classes = report.samples.labels.cpu(), report.samples.classes
     probability = report.logits.softmax(1)
     return [
         _Mistake(
             classes[int(labels[i])], classes[int(probability[i].argmax())], f"{float(probability[i].max()):.0%}",
-            png(report.pictures.images[i].cpu().numpy()),
+            png(report.samples.images[i].cpu().numpy()),
         )
         for i in worst_mistakes(report.logits, labels)
     ]  # fmt: skip

@@ -10,10 +10,10 @@ from inceptionlab.rules.blocks import (
     PLACES,
     Place,
     attend,
-    drop_path,
     fuse,
     rescale,
     residual,
+    stochastic_depth,
     unreduced,
     without_branch,
 )
@@ -34,6 +34,6 @@ from inceptionlab.rules.written import parse_rule
 
 __all__ = [
     "Rule", "parse_rule", "without_branch", "factorize", "asymmetric", "residual", "rescale", "unreduced", "attend",
-    "fuse", "dilate", "ghost", "separable", "norm", "activation", "widen", "drop_path", "dropout", "aux_after",
+    "fuse", "dilate", "ghost", "separable", "norm", "activation", "widen", "stochastic_depth", "dropout", "aux_after",
     "output_stride", "small_stem", "replace", "Place", "PLACES",
 ]  # fmt: skip

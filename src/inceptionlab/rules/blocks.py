@@ -126,22 +126,24 @@ def fuse(how: Literal["concat", "sum", "product"]) -> Change:
         if not isinstance(node, Concat | Sum | Product) or node.how == how:
             return node
         if how == "concat":
-            return Concat(**named(node.children), drop_path=node.drop_path if isinstance(node, Sum) else 0.0)
+            return Concat(
+                **named(node.children), stochastic_depth=node.stochastic_depth if isinstance(node, Sum) else 0.0
+            )
         widths = [width for _, child in node.children if (width := _last_width(child))]
         if len(widths) < len(node.children):
             return node
         total = sum(widths) if isinstance(node, Concat) else widths[0]
         children = named(tuple((name, _with_last_width(child, total)) for name, child in node.children))
-        return Sum(**children, drop_path=0.0) if how == "sum" else Product(**children)
+        return Sum(**children, stochastic_depth=0.0) if how == "sum" else Product(**children)
 
     return everywhere(step)
 
 
 @rule
-def drop_path(rate: Probability) -> Change:
+def stochastic_depth(rate: Probability) -> Change:
     """Stochastic depth: the probability of dropping a residual body grows linearly with depth up to `rate`.
 
-    A network without residuals drops the branches of its blocks instead (FractalNet's local drop-path).
+    A network without residuals drops the branches of its blocks instead (FractalNet's local stochastic_depth).
     """
 
     def change(tree: Any) -> Any:
@@ -153,8 +155,8 @@ def drop_path(rate: Probability) -> Change:
                 return node
             p = round(rate * (depths.index(path) + 1) / len(depths), 6)
             if isinstance(node, Concat | Sum):
-                return type(node)(**named(node.children), drop_path=p)
-            return replace(node, drop_path=p) if isinstance(node, Residual) else node
+                return type(node)(**named(node.children), stochastic_depth=p)
+            return replace(node, stochastic_depth=p) if isinstance(node, Residual) else node
 
         return everywhere(step)(tree)
 

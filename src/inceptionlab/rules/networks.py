@@ -16,7 +16,7 @@ from inceptionlab.spec.values import Probability, Side
 
 @rule
 def small_stem(size: Side = 32) -> Change:
-    """For pictures of `size` pixels: 3 x 3 convolutions take the place of the stem, with as much stride as leaves
+    """For images of `size` pixels: 3 x 3 convolutions take the place of the stem, with as much stride as leaves
     the body about the grid that it has in its paper (none at 32).
     """
 

@@ -21,7 +21,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     "unreduced": blocks.unreduced,
     "attend": blocks.attend,
     "fuse": blocks.fuse,
-    "drop_path": blocks.drop_path,
+    "stochastic_depth": blocks.stochastic_depth,
     "factorize": convolutions.factorize,
     "asymmetric": convolutions.asymmetric,
     "dilate": convolutions.dilate,

@@ -50,5 +50,5 @@ def evaluate(
 
 
 def _subject(trained: Trained) -> Subject:
-    mirror = trained.setup is not None and trained.setup.recipe.mirror
-    return Subject(trained.run, trained.preprocess, trained.classes, mirror)
+    flip_tta = trained.setup is not None and trained.setup.recipe.flip_tta
+    return Subject(trained.run, trained.preprocess, trained.classes, flip_tta)

@@ -81,7 +81,7 @@ def _precision(setup: Setup, began: str) -> str:
 
 def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -> InceptionNetwork:
     """The network as training begins with it."""
-    network = build(setup.spec, setup.recipe.init, setup.seed, checkpoint=machine.checkpoint or None)
+    network = build(setup.spec, setup.recipe.init, setup.seed, grad_checkpoint=machine.grad_checkpoint or None)
     if machine.compile != "none":
         _compile(network, machine.compile)
     if setup.weights and not states(run.state):

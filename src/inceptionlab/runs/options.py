@@ -56,7 +56,7 @@ class Machine:
     """Folder in which named data sets are looked for, and downloaded to."""
     tensorboard: bool = False
     """Write a TensorBoard log too."""
-    checkpoint: str = ""
+    grad_checkpoint: str = ""
     """Nodes whose activations are computed again in the backward pass, for less memory ("inception*", "*")."""
     compile: Compile = "none"
     """Mode of torch.compile: minutes before the first step on a CPU, less time per step; "reduce-overhead" records CUDA

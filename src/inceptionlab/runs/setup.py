@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.split import stratified
 from inceptionlab.decoding import Count, Natural, validate
 from inceptionlab.spec.codec import digest
@@ -69,7 +69,7 @@ class Config:
         return cls(setup.spec.title, setup.data, setup.seed, *limits, setup.weights, setup.recipe)
 
 
-def training_and_validation(data: DataSet, setup: Setup) -> tuple[Pictures, Pictures]:
+def training_and_validation(data: DataSet, setup: Setup) -> tuple[Samples, Samples]:
     """(training, validation): the set's own, or a stratified part of the training images by the seed."""
     images = data.train.limited(setup.limit_train)
     if data.validation is not None:

@@ -65,9 +65,9 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     loaded = data or load_data(setup.data, setup.spec.input)
     images = loaded.test.limited(setup.limit_test)
     with fabric.autocast():
-        logits = logits_of(trained.network, images, trained.preprocess, mirror=setup.recipe.mirror)
+        logits = logits_of(trained.network, images, trained.preprocess, flip_tta=setup.recipe.flip_tta)
     result = score(logits, images.labels.cpu())
-    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.mirror else 1)
+    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.flip_tta else 1)
     _write_report(run, trained, Predictions(logits, images.labels.cpu()), loaded, tested)
     run.write_test(tested, Predictions(logits, images.labels.cpu()))
     return result

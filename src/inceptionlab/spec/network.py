@@ -22,10 +22,10 @@ Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=100_000)]
 
 @value
 class Input:
-    """What a network takes: pictures of `channels` x `height` x `width`, RGB in 0..1 minus `mean` over `std`.
+    """What a network takes: images of `channels` x `height` x `width`, RGB in 0..1 minus `mean` over `std`.
 
-    `interpolation` and `crop` (the side of the centre crop over the side of the resized picture) are how its source
-    prepares a picture of another size; a crop above 1 is that of data smaller than the input, which are scaled up. One
+    `interpolation` and `crop` (the side of the centre crop over the side of the resized image) are how its source
+    prepares an image of another size; a crop above 1 is that of data smaller than the input, which are scaled up. One
     value of `mean` and `std` stands for every channel; they are given in the order R, G, B also where the network takes
     the planes in the order B, G, R.
     """
@@ -112,12 +112,12 @@ class Network:
         return str(import_module("inceptionlab.analysis.notebook").network_html(self))
 
     def resized(self, size: int | tuple[int, int]) -> Network:
-        """The same network for pictures of another size (height, width)."""
+        """The same network for images of another size (height, width)."""
         height, width = (size, size) if isinstance(size, int) else fitting("input", "size", size, tuple[Side, Side])
         return replace(self, input=replace(self.input, height=height, width=width))
 
     def with_channels(self, channels: int) -> Network:
-        """The same network for pictures of another number of channels; mean and std are averaged over colours."""
+        """The same network for images of another number of channels; mean and std are averaged over colours."""
         if channels == self.input.channels:
             return self
         mean = (round(sum(self.input.mean) / len(self.input.mean), 6),)

@@ -93,13 +93,13 @@ class Fused(Container):
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Dropping(Fused):
-    """Branches each of which is dropped for an image with the probability `drop_path`: `Concat` and `Sum`."""
+    """Branches each of which is dropped for an image with the probability `stochastic_depth`: `Concat` and `Sum`."""
 
-    drop_path: float = 0.0
+    stochastic_depth: float = 0.0
 
-    def __init__(self, /, *nodes: Node, drop_path: float = 0.0, **named: Node) -> None:
-        _fill(self, nodes, named, drop_path=drop_path)
-        probability(type(self).__name__, drop_path=self.drop_path)
+    def __init__(self, /, *nodes: Node, stochastic_depth: float = 0.0, **named: Node) -> None:
+        _fill(self, nodes, named, stochastic_depth=stochastic_depth)
+        probability(type(self).__name__, stochastic_depth=self.stochastic_depth)
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -137,7 +137,7 @@ class Residual:
 
     `shortcut=None` is the identity; "auto" is the identity where the shapes agree and otherwise a 1x1 convolution
     with norm (ResNet's option B); a node is that node. `gamma` starts a learned scale a channel (layer scale);
-    `drop_path` is the probability of dropping the body for an image.
+    `stochastic_depth` is the probability of dropping the body for an image.
     """
 
     body: Node
@@ -145,11 +145,11 @@ class Residual:
     shortcut: Node | Literal["auto"] | None = None
     act: ActKind | None = "relu"
     gamma: Number | None = None
-    drop_path: float = 0.0
+    stochastic_depth: float = 0.0
     extent: Extent = field(default=_LEAF, init=False, compare=False)
 
     def __post_init__(self) -> None:
-        probability("Residual", drop_path=self.drop_path)
+        probability("Residual", stochastic_depth=self.stochastic_depth)
         both = (self.body,) if self.shortcut is None or self.shortcut == "auto" else (self.body, self.shortcut)
         object.__setattr__(self, "extent", _extent(both))
 
@@ -183,7 +183,7 @@ NODES: dict[str, type[Node]] = {
 }  # fmt: skip
 _KINDS = tuple(NODES.values())
 _RESERVED = {
-    "drop_path": "branches are dropped from a concatenation or a sum, by a number",
+    "stochastic_depth": "branches are dropped from a concatenation or a sum, by a number",
     "share": "channels are dealt out by Split, by a number",
 }
 

@@ -35,7 +35,7 @@ def with_children(node: Node, children: Children) -> Node:
         case Seq():
             return sequence(children)
         case Concat() | Sum():
-            return type(node)(**named(children), drop_path=node.drop_path)
+            return type(node)(**named(children), stochastic_depth=node.stochastic_depth)
         case Product():
             return Product(**named(children))
         case Split():

@@ -47,8 +47,8 @@ class Study:
 
     `design` is "full" (every combination), "one" (the reference, and each other level alone) or "fraction" (one in
     `fraction` of the combinations). Levels are compared with the first one, or with the one "previous" to them. `equal`
-    widens or narrows every cell to the reference's "params" or "macs". `worth` is the smallest difference of accuracy
-    worth having (0.01: one point). `claim` is the sentence that the study is about, and `expects` says which verdict of
+    widens or narrows every cell to the reference's "params" or "macs". `min_effect` is the smallest difference of
+    accuracy worth having (0.01: one point). `hypothesis` is what the study is about, and `expects` says which verdict of
     which comparison ("factor: level") would confirm it. Raises `ConfigError` for values that mean nothing, and
     `SpecError` for a fraction that leaves too few cells.
     """
@@ -66,11 +66,11 @@ class Study:
     classes: Count = 10
     limit_train: Count | None = None
     limit_test: Count | None = None
-    worth: Share = 0.0
+    min_effect: Share = 0.0
     fraction: Annotated[int, msgspec.Meta(ge=2, le=MOST_CELLS)] = 2
     against: Literal["reference", "previous"] = "reference"
     equal: Literal["", "params", "macs"] = ""
-    claim: str = ""
+    hypothesis: str = ""
     expects: Mapping[str, Literal["better", "worse"]] = field(default_factory=dict[str, Literal["better", "worse"]])
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ def in_processes(machine: Machine, workers: int, stop: Stop) -> Engine:
         for number in range(workers):
             places.put(number % gpus if gpus else -1)
         with ProcessPoolExecutor(workers, context, _settle, (places, threads, halt, os.getpid())) as pool:
-            waiting = {pool.submit(_apart, one.setup, str(one.folder), machine): one for one in runs}
+            waiting = {pool.submit(_in_worker, one.setup, str(one.folder), machine): one for one in runs}
             while waiting:
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -129,7 +129,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _apart(setup: Setup, folder: str, machine: Machine) -> Outcome:
+def _in_worker(setup: Setup, folder: str, machine: Machine) -> Outcome:
     """A run in a worker."""
     return execute(setup, Path(folder), machine, Callbacks(say=lambda _: None, stop=_HALT[0].is_set))
 

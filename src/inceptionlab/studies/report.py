@@ -50,7 +50,7 @@ class _RunRow:
 class _Page:
     title: str
     about: str
-    claim: str
+    hypothesis: str
     verdict: str
     verdicts: list[str]
     effects: str
@@ -77,7 +77,7 @@ def write_report(results: StudyResults, out: Path) -> list[Path]:
 def _record(results: StudyResults) -> dict[str, Any]:
     """Plain values for JSON."""
     return {
-        "study": results.study.name, "claim": results.study.claim, "verdict": results.verdict,
+        "study": results.study.name, "hypothesis": results.study.hypothesis, "verdict": results.verdict,
         "comparisons": [asdict(one) for one in results.comparisons], "cells": [asdict(row) for row in results.cells],
         "runs": [
             {"cell": run.cell, "seed": run.seed, "folder": str(run.folder),
@@ -106,7 +106,7 @@ def report_html(results: StudyResults) -> str:
         title=study.name,
         about=f"{study.model} on {study.data}, seeds {seeds}; {len(results.runs)} runs, {failed} failed, {missing} not "
               "run yet",
-        claim=study.claim, verdict=results.verdict, verdicts=[str(c) for c in results.comparisons],
+        hypothesis=study.hypothesis, verdict=results.verdict, verdicts=[str(c) for c in results.comparisons],
         effects=effects_svg(results.comparisons) if results.comparisons else "",
         interactions=interactions_svg(results), costs=costs_svg(results), cells=results.table,
         curves=curves_svg(results), changes=_changes(results), runs=[_run_row(run) for run in results.runs],
@@ -157,8 +157,10 @@ def flat(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def report_markdown(results: StudyResults) -> str:
     """The verdicts and the table of cells."""
-    claim = [f"Claim: {results.study.claim} {results.verdict}".rstrip(), ""] if results.study.claim else []
-    lines = [f"# {results.study.name}", "", *claim, *(f"- {c}" for c in results.comparisons), ""]
+    hypothesis = (
+        [f"Hypothesis: {results.study.hypothesis} {results.verdict}".rstrip(), ""] if results.study.hypothesis else []
+    )
+    lines = [f"# {results.study.name}", "", *hypothesis, *(f"- {c}" for c in results.comparisons), ""]
     lines += ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
     lines += ["| " + " | ".join(value.replace("|", r"\|") for value in row.shown) + " |" for row in results.cells]
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from inceptionlab.report.page import Table, render
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.studies.design import Study, label
 from inceptionlab.studies.running import Run, costs_of, require, runs_of
-from inceptionlab.studies.statistics import Comparison, bootstrap_mean, compare, compare_pictures, holm, pareto_front
+from inceptionlab.studies.statistics import Comparison, bootstrap_mean, compare, compare_images, holm, pareto_front
 from inceptionlab.training.records import Epoch
 
 METRIC = "top1"
@@ -68,7 +68,7 @@ class StudyResults:
 
     @property
     def verdict(self) -> Verdict:
-        """What the comparisons say of the study's claim: "confirmed" where all verdicts are the expected ones,
+        """What the comparisons say of the study's hypothesis: "confirmed" where all verdicts are the expected ones,
         "refuted" where one was decided otherwise, else "undecided"; "" for a study that expects nothing.
         """
         found = {f"{c.factor}: {c.b}": c.verdict for c in self.comparisons}
@@ -94,7 +94,7 @@ def gather(study: Study, out: Path) -> StudyResults:
     """The results of the runs in a folder. Raises `RunError` where none is finished."""
     runs = runs_of(study, out)
     found = _Found(study, require(runs))
-    comparisons = holm([*_main_effects(found), *_interactions(found)], study.worth)
+    comparisons = holm([*_main_effects(found), *_interactions(found)], study.min_effect)
     return StudyResults(study, runs, _cells(found), comparisons)
 
 
@@ -154,7 +154,7 @@ def _main_effects(found: _Found) -> Iterator[Comparison]:
             if len(study.seeds) == 1 and len(matches) == 1 and pairs:
                 yield _of_two_runs(found, factor, (other, level), matches[0])
             elif pairs:
-                yield compare(factor, other, level, METRIC, pairs, study.worth)
+                yield compare(factor, other, level, METRIC, pairs, study.min_effect)
 
 
 Match = tuple[list[Cell], list[Cell]]
@@ -189,7 +189,7 @@ def _of_two_runs(found: _Found, factor: str, levels: tuple[str, str], match: Mat
     for cells in match:
         answers = RunFolder(found.of(cells[0])[0].folder).predictions()
         right.append([bool(same) for same in answers.logits.argmax(1) == answers.labels])
-    return compare_pictures(factor, *levels, METRIC, (right[0], right[1]), found.study.worth)
+    return compare_images(factor, *levels, METRIC, (right[0], right[1]), found.study.min_effect)
 
 
 def _interactions(found: _Found) -> Iterator[Comparison]:
@@ -200,7 +200,7 @@ def _interactions(found: _Found) -> Iterator[Comparison]:
         pairs = [pair for seed in study.seeds if (pair := _gains(found, first, second, seed)) is not None]
         if pairs:
             a, b = study.factors[first]
-            plain = compare(f"{first} x {second}", a, b, METRIC, pairs, study.worth)
+            plain = compare(f"{first} x {second}", a, b, METRIC, pairs, study.min_effect)
             yield replace(plain, interaction=(first, second))
 
 

@@ -42,13 +42,13 @@ class Comparison:
     effect: float
     verdict: Verdict
     more: int | None = None
-    unit: Literal["pairs", "pictures"] = "pairs"
+    unit: Literal["pairs", "images"] = "pairs"
     interaction: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         change = f"{100 * self.difference:+.2f} points"
         interval = f"(95 % interval {100 * self.low:+.2f} to {100 * self.high:+.2f})"
-        images = self.unit == "pictures"
+        images = self.unit == "images"
         pairs = f"two single runs on {self.n:,} images" if images else f"{self.n} pairs"
         what = f"{self.factor}: {self.b} against {self.a}"
         if self.interaction:
@@ -71,9 +71,9 @@ def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float
 
 
 def compare(
-    factor: str, a: str, b: str, metric: str, pairs: Sequence[tuple[float, float]], worth: float = 0.0
+    factor: str, a: str, b: str, metric: str, pairs: Sequence[tuple[float, float]], min_effect: float = 0.0
 ) -> Comparison:
-    """Compare paired values (of a, of b). A difference whose whole interval lies within ± `worth` is not worth having.
+    """Compare paired values (of a, of b). A difference whose interval lies within ± `min_effect` is not worth having.
 
     There is no test where there are fewer than two pairs, or all differences are equal. Then p is 1, except that it is
     0 where two or more pairs show the same difference other than zero: chance does not do that to a continuous metric.
@@ -93,11 +93,11 @@ def compare(
         rank = float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0
         effect = mean / spread
     plain = Comparison(factor, a, b, metric, n, mean, low, high, p, p, rank, effect, "undecided")
-    return _judged(plain, worth, spread)
+    return _judged(plain, min_effect, spread)
 
 
-def compare_pictures(
-    factor: str, a: str, b: str, metric: str, right: tuple[Sequence[bool], Sequence[bool]], worth: float = 0.0
+def compare_images(
+    factor: str, a: str, b: str, metric: str, right: tuple[Sequence[bool], Sequence[bool]], min_effect: float = 0.0
 ) -> Comparison:
     """Compare two single networks by whether each is right on the same images (McNemar, exact).
 
@@ -111,31 +111,31 @@ def compare_pictures(
     effect = difference / spread if spread else 0.0
     plain = Comparison(
         factor, a, b, metric, n, difference, difference - half, difference + half, p, p, p, effect, "undecided",
-        unit="pictures",
+        unit="images",
     )  # fmt: skip
-    return _judged(plain, worth, spread)
+    return _judged(plain, min_effect, spread)
 
 
-def _judged(comparison: Comparison, worth: float, spread: float) -> Comparison:
+def _judged(comparison: Comparison, min_effect: float, spread: float) -> Comparison:
     """The comparison with a verdict by its corrected p."""
     c = comparison
-    if c.n > 1 and c.p_corrected < LEVEL and not abs(c.difference) < worth:
+    if c.n > 1 and c.p_corrected < LEVEL and not abs(c.difference) < min_effect:
         return replace(c, verdict="better" if c.difference > 0 else "worse", more=None)
-    if worth and c.n > 1 and -worth < c.low and c.high < worth:
+    if min_effect and c.n > 1 and -min_effect < c.low and c.high < min_effect:
         return replace(c, verdict="no difference worth having", more=None)
-    return replace(c, verdict="undecided", more=_more(c, worth, spread))
+    return replace(c, verdict="undecided", more=_more(c, min_effect, spread))
 
 
-def _more(c: Comparison, worth: float, spread: float) -> int | None:
+def _more(c: Comparison, min_effect: float, spread: float) -> int | None:
     """How many more pairs would give 80 % power to detect the difference seen, or the smallest one worth having."""
-    size = max(abs(c.difference), worth)
+    size = max(abs(c.difference), min_effect)
     if spread == 0 or size == 0:
         return None
     needed = ((stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(0.8)) * spread / size) ** 2 + 2
     return max(1, int(np.ceil(float(needed))) - c.n)
 
 
-def holm(comparisons: Sequence[Comparison], worth: float = 0.0) -> list[Comparison]:
+def holm(comparisons: Sequence[Comparison], min_effect: float = 0.0) -> list[Comparison]:
     """The comparisons with p corrected for their number (Holm 1979) and verdicts by the corrected ones."""
     order = sorted(range(len(comparisons)), key=lambda i: comparisons[i].p)
     corrected: dict[int, float] = {}
@@ -146,7 +146,7 @@ def holm(comparisons: Sequence[Comparison], worth: float = 0.0) -> list[Comparis
     found: list[Comparison] = []
     for i, one in enumerate(comparisons):
         spread = abs(one.difference / one.effect) if one.effect not in (0, float("inf"), float("-inf")) else 0.0
-        found.append(_judged(replace(one, p_corrected=corrected[i]), worth, spread))
+        found.append(_judged(replace(one, p_corrected=corrected[i]), min_effect, spread))
     return found
 
 

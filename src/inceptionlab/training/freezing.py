@@ -12,20 +12,20 @@ from inceptionlab.training.recipe import Recipe
 
 
 def frozen_nodes(network: InceptionNetwork, freeze: str) -> list[str]:
-    """The top-level nodes whose weights stay: of "trunk", of "early", or those that a pattern matches.
+    """The top-level nodes whose weights stay: of "backbone", of "early", or those that a pattern matches.
 
     Raises `SpecError` for a pattern that matches none.
     """
     spec = network.spec
-    trunk = [name for name, _ in (*spec.stem.children, *spec.body.children)]
+    backbone = [name for name, _ in (*spec.stem.children, *spec.body.children)]
     if not freeze:
         return []
-    if freeze in ("trunk", "early"):
-        return trunk if freeze == "trunk" else trunk[: len(trunk) // 2]
-    names = [name for name in network.trunk if matches(freeze, name)]
+    if freeze in ("backbone", "early"):
+        return backbone if freeze == "backbone" else backbone[: len(backbone) // 2]
+    names = [name for name in network.top_level if matches(freeze, name)]
     if not names:
         raise SpecError(
-            f"freeze = {freeze!r} is no node of {spec.title}; {nearest(freeze, ['trunk', 'early', *trunk])}"
+            f"freeze = {freeze!r} is no node of {spec.title}; {nearest(freeze, ['backbone', 'early', *backbone])}"
         )
     return names
 
@@ -37,5 +37,5 @@ def freeze(network: InceptionNetwork, recipe: Recipe) -> list[nn.Module]:
         node.requires_grad_(False)
     if not any(p.requires_grad for p in network.parameters()):
         raise SpecError(f"freeze = {recipe.freeze!r} leaves no weight of {network.spec.title} to train")
-    where = {"train": [], "frozen": nodes, "all": [network]}[recipe.statistics]
+    where = {"none": [], "frozen": nodes, "all": [network]}[recipe.freeze_bn]
     return [module for node in where for module in node.modules() if isinstance(module, BATCH_NORMS)]

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from inceptionlab import rng
-from inceptionlab.data.batches import Rows, augmented, batch_sizes, erased, train_batches
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.batches import Rows, augmented, batch_sizes, cut_out, train_batches
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.policies import Targets, coloured_and_cropped, mixed
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.errors import RunError
@@ -71,7 +71,7 @@ class Trainer:
         self._next_save = 0.0
         self._restore()
 
-    def fit(self, train: Pictures, validation: Pictures) -> Fitted:
+    def fit(self, train: Samples, validation: Samples) -> Fitted:
         """Train to the recipe's last epoch, to the end of its patience, or until a callback asks to stop.
 
         Raises `RunError` where the loss is not finite any more (the last good state is kept), and `StorageError` where
@@ -96,7 +96,7 @@ class Trainer:
             self.placement.restore(self.network, self.optimizer, average, state)
             self.progress = Progress(**state["progress"])
 
-    def _train_epoch(self, train: Pictures) -> bool:
+    def _train_epoch(self, train: Samples) -> bool:
         """Train to the end of the epoch; gives whether a callback asked to stop before."""
         self.model.train()
         for norm in self._still:
@@ -152,7 +152,7 @@ class Trainer:
         with rng.scope(self.seed, "policy", *place, device=images.device):
             images = coloured_and_cropped(images, augment, size, rows)
         crops = augmented(images, augment, size, rng.stream(self.seed, "crop", *place), rows)
-        x = erased(Preprocess(wanted).to_input(crops), augment.erase, rng.stream(self.seed, "erase", *place), rows)
+        x = cut_out(Preprocess(wanted).to_input(crops), augment.cutout, rng.stream(self.seed, "cutout", *place), rows)
         return mixed(x, labels, augment, np.random.default_rng(rng.sequence(self.seed, "mix", *place)))
 
     def _agreed(self, stop: bool, due: bool) -> tuple[bool, bool]:
@@ -171,8 +171,10 @@ class Trainer:
     def _step(self, factor: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * factor * group["factor"]
-        if self.recipe.clip:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip, error_if_nonfinite=False)
+        if self.recipe.max_grad_norm:
+            self.fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=self.recipe.max_grad_norm, error_if_nonfinite=False
+            )
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
@@ -192,10 +194,10 @@ class Trainer:
         kept = f"the last good state is in {folder}" if state_files.states(folder) else "no state was written yet"
         return (
             f"{what} not a finite number any more at epoch {now.epoch + 1}, step {now.step}; {kept}. A lower learning "
-            f"rate (now {self.recipe.lr:g}), --set clip=2.0 or --precision fp32 may help"
+            f"rate (now {self.recipe.lr:g}), --set max_grad_norm=2.0 or --precision fp32 may help"
         )
 
-    def _end_epoch(self, validation: Pictures, count: int) -> None:
+    def _end_epoch(self, validation: Samples, count: int) -> None:
         now, average = self.progress, self.average.state if self.average is not None else None
         weights = self.network.state_dict() if average is None else average
         buffers = {plain_name(name) for name, _ in self.network.named_buffers()}
@@ -217,10 +219,10 @@ class Trainer:
         now.seconds = 0.0
         self._save(0.0)
 
-    def _validated(self, average: dict[str, Tensor] | None, part: Pictures, count: int) -> tuple[float, float]:
+    def _validated(self, average: dict[str, Tensor] | None, part: Samples, count: int) -> tuple[float, float]:
         """(accuracy, loss) on the validation images, of which each process looks at the first `count` of its part."""
         with evaluated(self.network, average), self.fabric.autocast():
-            every = logits_of(self.network, part, Preprocess(self.network.spec.input), mirror=self.recipe.mirror)
+            every = logits_of(self.network, part, Preprocess(self.network.spec.input), flip_tta=self.recipe.flip_tta)
         logits, labels = every[:count], part.labels[:count].cpu()
         right = (logits.argmax(1) == labels).sum()
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")

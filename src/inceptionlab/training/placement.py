@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from inceptionlab import storage
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.training import sharding
 from inceptionlab.training import state as state_files
@@ -52,7 +52,7 @@ class Placement(Protocol):
         """For each flag whether it is true in any process."""
         ...
 
-    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+    def part(self, samples: Samples) -> tuple[Samples, int]:
         """A process's part of a set, and how many of its first images count. The parts of all processes are of one
         length, because a divided network computes only in all of them at once.
         """
@@ -109,9 +109,9 @@ class OneProcess:
         """They are."""
         return flags
 
-    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+    def part(self, samples: Samples) -> tuple[Samples, int]:
         """All of the set."""
-        return pictures, len(pictures)
+        return samples, len(samples)
 
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """Nobody differs."""
@@ -156,9 +156,9 @@ class Replicated:
         """By a sum over processes."""
         return _any(self.fabric, flags)
 
-    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+    def part(self, samples: Samples) -> tuple[Samples, int]:
         """A run of consecutive images."""
-        return _part(self.fabric, pictures)
+        return _part(self.fabric, samples)
 
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """By a broadcast."""
@@ -210,9 +210,9 @@ class Sharded:
         """By a sum over processes."""
         return _any(self.fabric, flags)
 
-    def part(self, pictures: Pictures) -> tuple[Pictures, int]:
+    def part(self, samples: Samples) -> tuple[Samples, int]:
         """A run of consecutive images."""
-        return _part(self.fabric, pictures)
+        return _part(self.fabric, samples)
 
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """By a broadcast of what is not divided."""
@@ -270,11 +270,11 @@ def _any(fabric: Fabric, flags: tuple[bool, ...]) -> tuple[bool, ...]:
     return tuple(bool(count) for count in found)
 
 
-def _part(fabric: Fabric, pictures: Pictures) -> tuple[Pictures, int]:
-    own = _share(fabric, len(pictures))
-    index, longest = torch.arange(own.start, own.stop), -(-len(pictures) // fabric.world_size)
+def _part(fabric: Fabric, samples: Samples) -> tuple[Samples, int]:
+    own = _share(fabric, len(samples))
+    index, longest = torch.arange(own.start, own.stop), -(-len(samples) // fabric.world_size)
     padded = torch.cat([index, torch.zeros(longest - len(index), dtype=torch.int64)])
-    return pictures.subset(padded), len(index)
+    return samples.subset(padded), len(index)
 
 
 def _broadcast(fabric: Fabric, tensors: Mapping[str, Tensor]) -> None:

@@ -24,7 +24,7 @@ from inceptionlab.decoding import (
     validate,
 )
 from inceptionlab.errors import ConfigError, nearest
-from inceptionlab.nn.initialise import Scheme
+from inceptionlab.nn.initialise import InitScheme
 
 Optimizer = Literal["sgd", "adamw", "rmsprop_tf"]
 Schedule = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
@@ -44,8 +44,8 @@ class Recipe:
     """Images a step; with `accumulate`, images a forward pass."""
     accumulate: Count = 1
     """Forward passes whose gradients make one step."""
-    init: Scheme = "kaiming"
-    """Scheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
+    init: InitScheme = "kaiming"
+    """InitScheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
     optimizer: Optimizer = "sgd"
     """"sgd" (Nesterov), "adamw", or "rmsprop_tf" (eps inside the root)."""
     lr: Annotated[float, msgspec.Meta(gt=0)] = 0.05
@@ -66,13 +66,13 @@ class Recipe:
     """Epochs between two factors of "step" and "exponential"."""
     label_smoothing: Share = 0.0
     """Share of the target spread over all classes."""
-    clip: From0 = 0.0
+    max_grad_norm: From0 = 0.0
     """Largest norm of the gradient; 0: not clipped."""
     ema: Share = 0.0
     """Decay of the moving average of the weights, which is then what is tested; 0: none."""
     freeze: str = ""
-    """Nodes whose weights stay as they are: "trunk" (all but the head), "early" (the first half) or a pattern."""
-    statistics: Literal["train", "frozen", "all"] = "train"
+    """Nodes whose weights stay as they are: "backbone" (all but the head), "early" (the first half) or a pattern."""
+    freeze_bn: Literal["none", "frozen", "all"] = "none"
     """Batch norms that keep their stored statistics: none, those of frozen nodes, or all."""
     head_lr: From0 = 1.0
     """Factor of the learning rate in the head, for a new classifier on trained features."""
@@ -88,7 +88,7 @@ class Recipe:
     """Side to which images are shrunk in the first part of training, where that is cheap; 0: never."""
     low_share: Share = 0.5
     """Part of the steps that train on shrunk images."""
-    mirror: bool = False
+    flip_tta: bool = False
     """Validate and test on the mean of the logits of an image and of its mirror image."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward and backward pass; "auto" is bf16 where the device has it."""
@@ -112,8 +112,8 @@ def _unread(values: Mapping[str, Any]) -> dict[str, str]:
         reasons.update(gamma=why, every=why)
     if not values["low_size"]:
         reasons["low_share"] = "it is the part of the steps on images of low_size, which is 0"
-    if values["statistics"] == "frozen" and not values["freeze"]:
-        reasons["statistics"] = "it keeps those of frozen nodes, and freeze names none"
+    if values["freeze_bn"] == "frozen" and not values["freeze"]:
+        reasons["freeze_bn"] = "it keeps those of frozen nodes, and freeze names none"
     return reasons
 
 

@@ -22,10 +22,10 @@ def for_channels(source: Input, channels: int) -> Input:
 
 
 def folded(state: dict[str, Tensor], spec: Network, source: Input) -> tuple[dict[str, Tensor], Input]:
-    """The weights for RGB pictures normalised as the spec says, and that input.
+    """The weights for RGB images normalised as the spec says, and that input.
 
     The source takes (v - m) / s for a pixel v, the spec gives (v - m') / s': its factor s' / s goes into the
-    filters, its shift into the bias or the batch norm's mean. A grey picture is one whose three planes are the same,
+    filters, its shift into the bias or the batch norm's mean. A grey image is one whose three planes are the same,
     so the filters are summed. Where the convolution pads, zeros would stand for another colour; the input keeps the
     source's mean then, so that the result is exact.
     """

@@ -1,4 +1,4 @@
-"""A network of the zoo for other classes, other pictures and another stem, as one value."""
+"""A network of the zoo for other classes, other images and another stem, as one value."""
 
 from __future__ import annotations
 

@@ -147,5 +147,5 @@ def gray_erratum() -> Network:
 def _gray(name: str, table: dict[str, tuple[int, ...]]) -> Network:
     pool = Pool("max", 3, 2, pad=1)
     style = _Style(plain, plain, pool, pool)
-    picture = Input(1, mean=(0.0,), std=(1.0,))
-    return Network(name, _stem(style), _body(style, table), _head(0.0), picture, classes=10)
+    image = Input(1, mean=(0.0,), std=(1.0,))
+    return Network(name, _stem(style), _body(style, table), _head(0.0), image, classes=10)

@@ -39,9 +39,9 @@ def _network(
     head = Seq(
         avgpool=Pool("avg", to=1), fc1=Linear(3 * widths[-1], "gelu"), norm=Norm("layer", eps=1e-6), fc2=Linear(CLASSES)
     )
-    picture = Input(3, 224, 224, IMAGENET_MEAN, IMAGENET_STD, "bicubic", crop)
+    image = Input(3, 224, 224, IMAGENET_MEAN, IMAGENET_STD, "bicubic", crop)
     stem = Seq(stem=Conv(widths[0], 4, 4, "valid", act=None, bias=True))
-    return Network(name, stem, Seq(**stages), head, picture)
+    return Network(name, stem, Seq(**stages), head, image)
 
 
 def atto() -> Network:

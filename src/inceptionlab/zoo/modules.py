@@ -79,5 +79,5 @@ def _convs(form: Form) -> Callable[..., Conv]:
 
 def _around(conv: Callable[..., Conv], **branch: Node) -> Node:
     return Concat(
-        one=conv(64), three=Seq(conv(96), conv(128, 3)), **branch, pool=Seq(Pool("max"), conv(32)), drop_path=0.0
+        one=conv(64), three=Seq(conv(96), conv(128, 3)), **branch, pool=Seq(Pool("max"), conv(32)), stochastic_depth=0.0
     )

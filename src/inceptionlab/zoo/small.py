@@ -1,4 +1,4 @@
-"""The comparison set of a tutorial for 32 x 32 pictures: four members of the family, made small by rules.
+"""The comparison set of a tutorial for 32 x 32 images: four members of the family, made small by rules.
 
 Each is the member of its name with a small stem and every width multiplied by one factor, chosen to give the
 parameters that the tutorial's table states (5.2, 4.7, 5.1 and 6.2 million for 10 classes; it has no code for them).
@@ -18,8 +18,8 @@ from inceptionlab.zoo import bn_inception, googlenet, inception_resnet_v1, incep
 def _small(name: str, member: Network, factor: float) -> Network:
     """Two rules made it, and its name says so; further rules are written behind the name."""
     made = (small_stem(32) | widen(factor))(member.without_aux().with_classes(10))
-    picture = replace(made.input, mean=(0.5,), std=(0.5,), crop=1.0)
-    return replace(made, name=name, rules="", input=picture)
+    image = replace(made.input, mean=(0.5,), std=(0.5,), crop=1.0)
+    return replace(made, name=name, rules="", input=image)
 
 
 def small_v1() -> Network:
@@ -34,7 +34,7 @@ def _columns(one: int, narrow: int, three: int, pool: int) -> Branches:
 
 def small_fast() -> Network:
     """Five modules of v1 with batch norm at 16x16, 8x8 and 4x4, wide where arithmetic is cheap on a CPU: few values are
-    written between convolutions, and a second of two cores trains some hundred pictures.
+    written between convolutions, and a second of two cores trains some hundred images.
     """
     halve = Pool("max", 2, 2, pad="valid")
     return Network(

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from inceptionlab.data.dataset import DataSet, Pictures, array_set
+from inceptionlab.data.dataset import DataSet, Samples, array_set
 from inceptionlab.data.sources.download import Source, check, fetch
 from inceptionlab.data.sources.parquet import parquet_images
 from inceptionlab.data.sources.pickled import read_plain_pickle
@@ -121,7 +121,7 @@ def _from_folder(name: str, folder: Path, layout: Layout) -> DataSet:
 def _assembled(name: str, parts: list[list[bytes]], path: Path, layout: Layout) -> DataSet:
     """The set of the contents of its files, (training, test)."""
     read = _binary if "bin" in path.name else _python
-    sets: list[Pictures] = []
+    sets: list[Samples] = []
     for part in parts:
         pixels, labels = zip(*(read(data, layout) for data in part), strict=True)
         sets.append(array_set(np.concatenate(pixels), np.concatenate(labels), _names(name)))

@@ -28,6 +28,6 @@ def digits() -> DataSet:
     scans, labels = cast(Any, datasets).load_digits(return_X_y=True)
     small = (np.asarray(scans).reshape(-1, 8, 8) * (255 / 16)).round().astype(np.uint8)
     resized = [Image.fromarray(scan).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for scan in small]
-    pictures = array_set(np.stack([np.asarray(one) for one in resized]), np.asarray(labels), CLASSES)
+    samples = array_set(np.stack([np.asarray(one) for one in resized]), np.asarray(labels), CLASSES)
     rest, part = stratified(torch.as_tensor(labels, dtype=torch.int64), 0.2, seed=0)
-    return DataSet("digits", pictures.subset(rest), pictures.subset(part), size=SIDE, note="test: 20 % by seed 0")
+    return DataSet("digits", samples.subset(rest), samples.subset(part), size=SIDE, note="test: 20 % by seed 0")

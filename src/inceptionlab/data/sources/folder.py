@@ -1,4 +1,4 @@
-"""Folders of pictures: `train/ val/ test/` with a folder a class, or the class folders alone."""
+"""Folders of images: `train/ val/ test/` with a folder a class, or the class folders alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.decode import SUFFIXES
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.split import stratified
@@ -18,13 +18,13 @@ from inceptionlab.data.stores.images import Images
 from inceptionlab.errors import DataError
 
 EAGER = 4_000
-"""Pictures up to which a folder is decoded at once, so that what cannot be read is said before training."""
+"""Images up to which a folder is decoded at once, so that what cannot be read is said before training."""
 MOST_BYTES = 8 << 30
 TEST_FRACTION = 0.2
 
 
 def load(folder: Path, preprocess: Preprocess, seed: int = 0) -> DataSet:
-    """A folder as a data set of pictures as large as the network's resize, so that training can crop.
+    """A folder as a data set of images as large as the network's resize, so that training can crop.
 
     With `train/` and `test/`, those are used. With `train/` and `val/` only, `val/` is the test set, read once, and
     validation is split from `train/`. Class folders alone are split by `seed`, 20 % for the test.
@@ -39,33 +39,33 @@ def load(folder: Path, preprocess: Preprocess, seed: int = 0) -> DataSet:
         )
     if "val" in read:
         return DataSet(folder.name, read["train"], read["val"], note="val/ is the test set, read once, at the end")
-    train, test = divided(read["train"], seed)
+    train, test = split_off_test(read["train"], seed)
     return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of train/ by seed {seed}")
 
 
 def _flat(folder: Path, preprocess: Preprocess, seed: int) -> DataSet:
-    train, test = divided(_read(folder, preprocess), seed)
-    return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of the pictures by seed {seed}")
+    train, test = split_off_test(_read(folder, preprocess), seed)
+    return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of the images by seed {seed}")
 
 
-def divided(pictures: Pictures, seed: int) -> tuple[Pictures, Pictures]:
-    """(training, test): the pictures of a set that comes without a test part, divided by a seed."""
-    rest, part = stratified(pictures.labels, TEST_FRACTION, seed)
-    return pictures.subset(rest), pictures.subset(part)
+def split_off_test(samples: Samples, seed: int) -> tuple[Samples, Samples]:
+    """(training, test): the images of a set that comes without a test part, divided by a seed."""
+    rest, part = stratified(samples.labels, TEST_FRACTION, seed)
+    return samples.subset(rest), samples.subset(part)
 
 
-def find_pictures(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
-    """(classes, files, labels) of a folder with a folder a class. Raises `DataError` for one without pictures."""
+def find_images(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
+    """(classes, files, labels) of a folder with a folder a class. Raises `DataError` for one without images."""
     files: list[str] = []  # a Path takes longer to make than a file to list
     labels: list[int] = []
     try:
         classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         if len(classes) < 2:
-            raise DataError(f"{folder} has {len(classes)} class folder(s); put the pictures of each class in a folder")
+            raise DataError(f"{folder} has {len(classes)} class folder(s); put the images of each class in a folder")
         for label, name in enumerate(classes):
             found = sorted(_walk(folder / name))
             if not found:
-                raise DataError(f"the class folder {folder / name} holds no picture ({', '.join(SUFFIXES)})")
+                raise DataError(f"the class folder {folder / name} holds no image ({', '.join(SUFFIXES)})")
             files += found
             labels += [label] * len(found)
     except OSError as error:
@@ -103,8 +103,8 @@ def _readable(path: str) -> None:
         raise DataError(f"{path!a} has a name that is not UTF-8; rename it") from None
 
 
-def _read(folder: Path, preprocess: Preprocess) -> Pictures:
-    classes, files, labels = find_pictures(folder)
+def _read(folder: Path, preprocess: Preprocess) -> Samples:
+    classes, files, labels = find_images(folder)
     settings = [*preprocess.stored_shape, preprocess.input.interpolation]
     place, size = folder_of(files, settings), preprocess.stored_shape
 
@@ -117,13 +117,13 @@ def _read(folder: Path, preprocess: Preprocess) -> Pictures:
     else:
         _refuse_too_large(folder, len(files), size)
         images = in_memory(place, len(files), size, decoded, folder.name)
-    return Pictures(images, torch.tensor(labels), classes, tuple(files))
+    return Samples(images, torch.tensor(labels), classes, tuple(files))
 
 
 def _refuse_too_large(folder: Path, count: int, size: tuple[int, int, int]) -> None:
     need = count * prod(size)
     if need > MOST_BYTES:
         raise DataError(
-            f"{folder} has {count:,} pictures, {need / 2**30:.1f} GiB at {size[0]}x{size[1]}, more than "
+            f"{folder} has {count:,} images, {need / 2**30:.1f} GiB at {size[0]}x{size[1]}, more than "
             f"{MOST_BYTES >> 30} GiB; give a smaller --input-size"
         )

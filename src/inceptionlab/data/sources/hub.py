@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, or of a folder in its layouts.
 
-`hf:NAME` downloads the set once, as encoded pictures in Arrow files that are mapped into memory, and decodes each
-picture when it is first asked for. `stream:NAME` keeps nothing: pictures come from the hub's Parquet files as training
+`hf:NAME` downloads the set once, as encoded images in Arrow files that are mapped into memory, and decodes each
+image when it is first asked for. `stream:NAME` keeps nothing: images come from the hub's Parquet files as training
 needs them.
 """
 
@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from inceptionlab.data.dataset import DataSet, Pictures
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.preprocess import Preprocess
-from inceptionlab.data.sources.folder import TEST_FRACTION, divided
+from inceptionlab.data.sources.folder import TEST_FRACTION, split_off_test
 from inceptionlab.data.sources.naming import KEPT, STREAMED, DataName
 from inceptionlab.data.stores.decoded import disk_images
 from inceptionlab.data.stores.lazy import LazyImages
@@ -28,7 +28,7 @@ from inceptionlab.storage import cache_folder
 PARQUET = "refs/convert/parquet"
 """Where the hub keeps sets of other formats as Parquet files."""
 VALIDATION_FRACTION = 0.05
-"""Of a stream without validation pictures; whole blocks, so that they can be left out of training."""
+"""Of a stream without validation images; whole blocks, so that they can be left out of training."""
 FEWEST_BLOCKS = 20
 
 
@@ -51,13 +51,13 @@ def load(name: DataName, preprocess: Preprocess, seed: int = 0) -> DataSet:
     return _as_set(name.short, {split: one for split, one in found.items() if one is not None}, seed)
 
 
-def _as_set(name: str, parts: dict[str, Pictures], seed: int) -> DataSet:
+def _as_set(name: str, parts: dict[str, Samples], seed: int) -> DataSet:
     if "train" not in parts:
         raise DataError(f"{name} has the splits {', '.join(parts)}; it needs one called train")
     train, test = parts["train"], parts.get("test") or parts.get("validation")
     note = f"splits as found: {', '.join(parts)}"
     if test is None:
-        train, test = _by_blocks(train, TEST_FRACTION, seed) or divided(train, seed)
+        train, test = _by_blocks(train, TEST_FRACTION, seed) or split_off_test(train, seed)
         note = f"test: {TEST_FRACTION:.0%} of train by seed {seed}"
     validation = parts.get("validation") if "test" in parts else None
     if validation is None and (split := _by_blocks(train, VALIDATION_FRACTION, seed)):
@@ -75,14 +75,14 @@ def _call(library: Any, function: str, path: str, configuration: str | None, **m
         raise DataError(f"it cannot be loaded: {str(error).splitlines()[0]}") from None
 
 
-def _kept(library: Any, name: DataName, preprocess: Preprocess) -> dict[str, Pictures | None]:
+def _kept(library: Any, name: DataName, preprocess: Preprocess) -> dict[str, Samples | None]:
     """The splits of a set, downloaded as encoded images."""
     found = _call(library, "load_dataset", name.place, name.configuration)
     return {split: _on_disk(library, f"{name.place} ({split})", found[split], preprocess) for split in found}
 
 
-def _on_disk(library: Any, name: str, rows: Any, preprocess: Preprocess) -> Pictures | None:
-    """The pictures of a split, decoded when they are first needed; None where its labels are withheld."""
+def _on_disk(library: Any, name: str, rows: Any, preprocess: Preprocess) -> Samples | None:
+    """The images of a split, decoded when they are first needed; None where its labels are withheld."""
     column, label = _columns(library, rows.features)
     labels = _whole_numbers(rows[label][:])
     if _withheld(labels):
@@ -90,14 +90,14 @@ def _on_disk(library: Any, name: str, rows: Any, preprocess: Preprocess) -> Pict
     encoded, size = rows.cast_column(column, library.Image(decode=False)), preprocess.stored_shape
 
     def decoded(number: int) -> np.ndarray:
-        cell, where = encoded[number][column], f"picture {number} of {name}"
+        cell, where = encoded[number][column], f"image {number} of {name}"
         if cell is None:
             raise DataError(f"{where} is missing")
         return preprocess.read(io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"], where)
 
     identity = "-".join(map(str, [rows._fingerprint, *size, preprocess.input.interpolation]))
     images = disk_images(cache_folder("decoded", identity), len(rows), size, decoded, identity)
-    return Pictures(images, labels, tuple(rows.features[label].names))
+    return Samples(images, labels, tuple(rows.features[label].names))
 
 
 def _whole_numbers(column: list[Any]) -> Int64[Tensor, " n"]:
@@ -106,7 +106,7 @@ def _whole_numbers(column: list[Any]) -> Int64[Tensor, " n"]:
     return torch.tensor(column)
 
 
-def _streamed(library: Any, name: DataName, preprocess: Preprocess) -> dict[str, Pictures | None]:
+def _streamed(library: Any, name: DataName, preprocess: Preprocess) -> dict[str, Samples | None]:
     """The splits of a set whose images are read from Parquet files as they are needed."""
     return {split: _stream(library, urls, preprocess) for split, urls in _parquet(library, name).items()}
 
@@ -122,8 +122,8 @@ def _parquet(library: Any, name: DataName) -> dict[str, list[str]]:
     raise DataError(f"it is not kept in Parquet files, which streaming reads; {KEPT}{name.place} downloads it")
 
 
-def _stream(library: Any, urls: list[str], preprocess: Preprocess) -> Pictures | None:
-    """The pictures of a split; None where its labels are withheld."""
+def _stream(library: Any, urls: list[str], preprocess: Preprocess) -> Samples | None:
+    """The images of a split; None where its labels are withheld."""
     from inceptionlab.data.stores import streaming  # of the extra
 
     files = streaming.open_files(urls)
@@ -139,17 +139,17 @@ def _stream(library: Any, urls: list[str], preprocess: Preprocess) -> Pictures |
     size = preprocess.stored_shape
     identity = f"{streaming.identity_of(files)}-{size}-{preprocess.input.interpolation}"
     store = streaming.Stream(files, column, size, decoded, identity)
-    return Pictures(LazyImages(store, torch.arange(len(labels))), labels, tuple(features[label].names))
+    return Samples(LazyImages(store, torch.arange(len(labels))), labels, tuple(features[label].names))
 
 
 def _columns(library: Any, features: Any) -> tuple[str, str]:
-    """The columns of pictures and of labels."""
-    pictures = [key for key, kind in features.items() if isinstance(kind, library.Image)]
+    """The columns of images and of labels."""
+    samples = [key for key, kind in features.items() if isinstance(kind, library.Image)]
     labels = [key for key, kind in features.items() if isinstance(kind, library.ClassLabel)]
-    if not pictures or not labels:
-        missing = "pictures" if not pictures else "class labels"
+    if not samples or not labels:
+        missing = "images" if not samples else "class labels"
         raise DataError(f"it has the columns {', '.join(features)} and none of {missing}")
-    return pictures[0], labels[0]
+    return samples[0], labels[0]
 
 
 def _withheld(labels: Int64[Tensor, " n"]) -> bool:
@@ -157,11 +157,11 @@ def _withheld(labels: Int64[Tensor, " n"]) -> bool:
     return len(labels) > 0 and bool((labels == -1).all())
 
 
-def _by_blocks(pictures: Pictures, fraction: float, seed: int) -> tuple[Pictures, Pictures] | None:
+def _by_blocks(samples: Samples, fraction: float, seed: int) -> tuple[Samples, Samples] | None:
     """(rest, part) of images that are read in blocks, `part` being whole blocks drawn by the seed; None where there are
     few, or none.
     """
-    blocks = pictures.images.blocks()
+    blocks = samples.images.blocks()
     if blocks is None:
         return None
     present = torch.from_numpy(np.unique(blocks.numpy()))
@@ -169,4 +169,4 @@ def _by_blocks(pictures: Pictures, fraction: float, seed: int) -> tuple[Pictures
         return None
     order = torch.randperm(len(present), generator=torch.Generator().manual_seed(seed))
     taken = torch.isin(blocks, present[order[: max(1, round(len(present) * fraction))]])
-    return pictures.subset((~taken).nonzero()[:, 0]), pictures.subset(taken.nonzero()[:, 0])
+    return samples.subset((~taken).nonzero()[:, 0]), samples.subset(taken.nonzero()[:, 0])

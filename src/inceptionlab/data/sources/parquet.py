@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from inceptionlab.data.dataset import Pictures
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.decode import decode
 from inceptionlab.data.stores.decoded import folder_of, in_memory
 from inceptionlab.errors import DataError, MissingExtra
@@ -27,7 +27,7 @@ MOST_ENCODED = 1 << 30
 ROWS_AT_ONCE = 256
 
 
-def parquet_images(files: Sequence[Path], shape: tuple[int, int, int], classes: tuple[str, ...]) -> Pictures:
+def parquet_images(files: Sequence[Path], shape: tuple[int, int, int], classes: tuple[str, ...]) -> Samples:
     """The images, each of `shape` (h, w, c), and labels of some files.
 
     Raises `DataError` for files that are not such a set, and `MissingExtra` where PyArrow is not installed.
@@ -39,7 +39,7 @@ def parquet_images(files: Sequence[Path], shape: tuple[int, int, int], classes: 
         return cells.pixels(number, shape)
 
     place = folder_of(files, list(shape))
-    return Pictures(in_memory(place, len(labels), shape, decoded, files[0].name), torch.from_numpy(labels), classes)
+    return Samples(in_memory(place, len(labels), shape, decoded, files[0].name), torch.from_numpy(labels), classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class _Cells:
         """The pixels of a row. Raises `DataError` where it holds no image of this shape."""
         where, content = self._where(number), self._encoded().result()[number]
         if content is None:
-            raise DataError(f"{where} holds no encoded picture")
+            raise DataError(f"{where} holds no encoded image")
         image = decode(io.BytesIO(content), where, channels=shape[2])
         if image.size != (shape[1], shape[0]):
             raise DataError(f"{where} is an image of {image.height}x{image.width}, not {shape[0]}x{shape[1]}")

@@ -83,7 +83,7 @@ def disk_images(folder: Path, count: int, size: Sequence[int], decode: Decode, i
         _make(folder, count, size)
     kept = _kept(folder, (count, *size), "r+")
     if kept is None:
-        raise DataError(f"{folder} is damaged, or its decoded pictures are others than those of the set; remove that "
+        raise DataError(f"{folder} is damaged, or its decoded images are others than those of the set; remove that "
                         "folder")  # fmt: skip
     return LazyImages(Decoded(*kept, decode, identity), torch.arange(count))
 
@@ -167,7 +167,7 @@ def _make(folder: Path, count: int, size: Sequence[int]) -> None:
     room = shutil.disk_usage(existing).free
     if need > room:
         raise DataError(
-            f"{count:,} pictures of {'x'.join(map(str, size))} need {need / 2**30:.1f} GiB and {folder.parent} has "
+            f"{count:,} images of {'x'.join(map(str, size))} need {need / 2**30:.1f} GiB and {folder.parent} has "
             f"{room / 2**30:.1f} GiB free; give a smaller --input-size, or another INCEPTIONLAB_HOME"
         )
     try:
@@ -175,4 +175,4 @@ def _make(folder: Path, count: int, size: Sequence[int]) -> None:
             np.lib.format.open_memmap(partial / PIXELS, "w+", np.uint8, (count, *size))
             np.lib.format.open_memmap(partial / SUMS, "w+", np.int64, (count,))
     except OSError as error:
-        raise DataError(f"{folder.parent} cannot take the decoded pictures: {error}") from None
+        raise DataError(f"{folder.parent} cannot take the decoded images: {error}") from None

@@ -1,7 +1,7 @@
-"""Pictures read from Parquet files as they are needed and not kept, for sets that fit no disk.
+"""Images read from Parquet files as they are needed and not kept, for sets that fit no disk.
 
 A Parquet file is a row of blocks (row groups), each of which can be read by itself over HTTP. An epoch goes through
-the blocks in a random order, a window of them at a time, and through the pictures of a window in a random order; the
+the blocks in a random order, a window of them at a time, and through the images of a window in a random order; the
 next window is fetched meanwhile. So the order is nearly as random as a whole shuffle, follows from the seed alone, and
 an epoch can be taken up anywhere, as with a set in memory.
 """
@@ -37,7 +37,7 @@ pyarrow: Any = import_module("pyarrow")
 parquet: Any = import_module("pyarrow.parquet")
 
 WINDOW = 8192
-"""Pictures within which an order is random; fewer where they would take more than `MOST_BYTES`."""
+"""Images within which an order is random; fewer where they would take more than `MOST_BYTES`."""
 MOST_BYTES = 512 << 20
 MOST_ROWS = 100_000_000
 """Images of a set, whose labels are kept in memory (0.8 GB); ImageNet has 14 million, the largest public sets not many
@@ -172,7 +172,7 @@ def _labels(column: str, file: File) -> np.ndarray:
 
 @dataclass(slots=True)
 class Stream:
-    """The store behind the pictures of some Parquet files. `column` holds them, encoded; `decode` makes pixels of one,
+    """The store behind the images of some Parquet files. `column` holds them, encoded; `decode` makes pixels of one,
     given its file and a name for errors.
 
     Blocks are fetched by threads: those of the window in work and those of the next are held, encoded.
@@ -186,7 +186,7 @@ class Stream:
     places: list[tuple[File, int]] = field(init=False)
     """The file of each block, and its number there."""
     starts: np.ndarray = field(init=False)
-    """The number of the first picture of each block, and behind them the number of pictures."""
+    """The number of the first image of each block, and behind them the number of images."""
     window: int = field(init=False)
     """Blocks in a window."""
     held: OrderedDict[int, Future[list[Any]]] = field(init=False, default_factory=OrderedDict[int, Future[list[Any]]])
@@ -206,11 +206,11 @@ class Stream:
         self.window = max(1, int(min(-(-WINDOW // max(1, rows_each)), MOST_BYTES // max(1, bytes_each))))
 
     def blocks_of(self, numbers: np.ndarray) -> np.ndarray:
-        """The block of each picture."""
+        """The block of each image."""
         return np.searchsorted(self.starts, numbers, "right") - 1
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        """The pixels `n h w c` of pictures. Raises `DataError` where a block or a picture cannot be read."""
+        """The pixels `n h w c` of images. Raises `DataError` where a block or an image cannot be read."""
         blocks = self.blocks_of(numbers)
         with self.lock:
             fetched = {int(block): self._use(int(block)) for block in np.unique(blocks)}
@@ -218,7 +218,7 @@ class Stream:
 
         def pixels(number: int, block: int) -> np.ndarray:
             row, url = number - int(self.starts[block]), self.places[block][0].url
-            cell, where = fetched[block].result()[row], f"picture {number} of {url}"
+            cell, where = fetched[block].result()[row], f"image {number} of {url}"
             encoded = cast(dict[str, Any], cell).get("bytes") if isinstance(cell, dict) else None
             if not isinstance(encoded, bytes):
                 raise DataError(f"{where} is no image in bytes; such a set cannot be streamed")
@@ -228,7 +228,7 @@ class Stream:
         return np.stack(made) if made else np.empty((0, *self.size), np.uint8)
 
     def order(self, index: Int64[Tensor, " n"], generator: torch.Generator) -> Int64[Tensor, " n"]:
-        """A random order of the blocks, and within each window of them a random order of their pictures."""
+        """A random order of the blocks, and within each window of them a random order of their images."""
         blocks = self.blocks_of(index.numpy())
         present = np.unique(blocks)
         window = np.zeros(len(self.places))
@@ -239,7 +239,7 @@ class Stream:
         return (torch.from_numpy(window[blocks]) + within).argsort()
 
     def expect(self, numbers: np.ndarray) -> None:
-        """Fetch ahead the blocks of these pictures, in this order."""
+        """Fetch ahead the blocks of these images, in this order."""
         blocks, first = np.unique(self.blocks_of(numbers), return_index=True)
         with self.lock:
             self.coming = deque(blocks[first.argsort()].tolist())
@@ -247,7 +247,7 @@ class Stream:
             self._fetch_ahead()
 
     def _use(self, block: int) -> Future[list[Any]]:
-        """The pictures of a block, fetched now if they have not been, or could not be."""
+        """The images of a block, fetched now if they have not been, or could not be."""
         self.fresh.discard(block)
         known = self.held.get(block)
         if known is None or (known.done() and known.exception() is not None):

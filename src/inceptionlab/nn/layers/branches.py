@@ -34,35 +34,35 @@ def one_by_one(node: nn.Module, x: Tensor) -> list[Tensor]:
 class Concat(nn.Module):
     """Branches of one input, concatenated along the channels. `b c h w` to `b sum(d) h2 w2`.
 
-    In training each branch of a picture is dropped with probability `drop_path`.
+    In training each branch of an image is dropped with probability `stochastic_depth`.
     """
 
-    def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
+    def __init__(self, children: Mapping[str, nn.Module], stochastic_depth: float = 0.0) -> None:
         super().__init__()
         register(self, children)
-        self.drop_path = drop_path
+        self.stochastic_depth = stochastic_depth
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Run every branch on the same input."""
         outputs = one_by_one(self, x)
-        if self.training and self.drop_path:
-            outputs = [dropped(y, self.drop_path) for y in outputs]
+        if self.training and self.stochastic_depth:
+            outputs = [dropped(y, self.stochastic_depth) for y in outputs]
         return torch.cat(outputs, dim=1)
 
 
 class Sum(nn.Module):
-    """Branches of one input, added. In training each branch of a picture is dropped with probability `drop_path`."""
+    """Branches of one input, added. In training each branch of an image is dropped with `stochastic_depth`."""
 
-    def __init__(self, children: Mapping[str, nn.Module], drop_path: float = 0.0) -> None:
+    def __init__(self, children: Mapping[str, nn.Module], stochastic_depth: float = 0.0) -> None:
         super().__init__()
         register(self, children)
-        self.drop_path = drop_path
+        self.stochastic_depth = stochastic_depth
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Add the outputs of the branches."""
         outputs = one_by_one(self, x)
-        if self.training and self.drop_path:
-            outputs = [dropped(y, self.drop_path) for y in outputs]
+        if self.training and self.stochastic_depth:
+            outputs = [dropped(y, self.stochastic_depth) for y in outputs]
         return reduce(torch.add, outputs)
 
 
@@ -93,7 +93,7 @@ class Split(nn.Module):
 
 
 def dropped(x: Float[Tensor, "b c h w"], p: float) -> Float[Tensor, "b c h w"]:
-    """The maps with those of whole pictures zero with probability `p`, the others divided by 1 - p."""
+    """The maps with those of whole images zero with probability `p`, the others divided by 1 - p."""
     keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= p
     return x * (keep / (1 - p)).to(x.dtype)
 

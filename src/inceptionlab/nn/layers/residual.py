@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from inceptionlab.nn.layers.branches import dropped
 
 
-class DropPath(nn.Module):
-    """Stochastic depth (Huang et al. 2016): in training, a picture's body is dropped with probability `p` and the
+class StochasticDepth(nn.Module):
+    """Stochastic depth (Huang et al. 2016): in training, an image's body is dropped with probability `p` and the
     others are divided by 1 - p; the identity in evaluation.
     """
 
@@ -19,7 +19,7 @@ class DropPath(nn.Module):
         self.p = p
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Drop whole pictures of the batch."""
+        """Drop whole images of the batch."""
         return dropped(x, self.p) if self.training and self.p else x
 
 
