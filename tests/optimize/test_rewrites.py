@@ -178,7 +178,7 @@ def forgetting(pass_):
     return broken
 
 
-@pytest.mark.parametrize("name", ["packed", "laid_out", "sliced"])
+@pytest.mark.parametrize("name", ["packed", "prepack_weights", "sliced"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_what_is_returned_is_checked_not_what_came_before_it(monkeypatch, name, precision):
     model = with_statistics(create_model("inception_net"))

@@ -51,7 +51,10 @@ WRONG = {
     "min_effect = -1": (STUDY.replace("= 0.01", "= -1"), "min_effect = -1: give a number of at least 0"),
     "min_effect = nan": (STUDY.replace("min_effect = 0.01", "min_effect = nan"), "min_effect = nan"),
     "min_effect of text": (STUDY.replace("min_effect = 0.01", "min_effect = '1'"), "min_effect = '1': give a number"),
-    "fraction = 0": (STUDY.replace("min_effect = 0.01", "fraction = 0"), "fraction = 0: give a whole number of at"),
+    "fraction = 0": (
+        STUDY.replace("min_effect = 0.01", "fraction = 0"),
+        "fraction = 0: give a whole number of at least 2",
+    ),
     "fraction = 2.5": (STUDY.replace("min_effect = 0.01", "fraction = 2.5"), "fraction = 2.5: give a whole number"),
     "a huge fraction": (STUDY.replace("min_effect = 0.01", "fraction = 1_000_000_000_000"), "fraction = 10"),
     "limit_train = 0": (STUDY.replace("= 200", "= 0"), "limit_train = 0: give a whole number of at least 1"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inceptionlab.errors import ConfigError
 from inceptionlab.exporting.engines import DTYPES, Engine, Precision, open_engine
 from inceptionlab.exporting.quantizing import quantized
-from inceptionlab.optimization.exactness import TOLERANCE, check, exact
+from inceptionlab.optimization.exactness import TOLERANCE, compare, exact, in_evaluation
 from inceptionlab.optimization.packing import available, packed, packed_residual, prepack_weights
 from inceptionlab.optimization.rewrites import rewritten
 from inceptionlab.optimization.slicing import Sliced, sliced
@@ -80,8 +80,10 @@ def optimize(model: nn.Module, example: Float[Tensor, "b c h w"], precision: Pre
         raise ConfigError(f"precision {precision!r} is not known here; give {known}")
     fast = _in_8_bits(model, example) if precision == "int8" else _rewritten(model, example, DTYPES[precision])
     advice = "this is a bug" if precision == "fp32" else f"its values do not suit {precision}: give another precision"
-    for x in _examples(fast, example):
-        check(model, fast, x, LIMITS[precision], advice)
+    with in_evaluation(model):
+        wanted = model(example)
+    for images in _batches(fast, len(example)):  # the model need not run again on images that it has seen
+        compare(wanted[images], fast(example[images]), LIMITS[precision], advice)
     return fast
 
 
@@ -110,8 +112,8 @@ def _in_8_bits(model: nn.Module, images: Tensor) -> nn.Module:
         return RunByEngine(open_engine(path, "openvino", "int8")).eval()
 
 
-def _examples(fast: nn.Module, example: Tensor) -> list[Tensor]:
-    """The example, a lone image, and a batch one image larger than a slice, so that every way through `fast` is run."""
+def _batches(fast: nn.Module, count: int) -> list[Tensor]:
+    """Which of `count` images to run, for every way through `fast`: all, a lone one, one more than a slice takes."""
     most = max((part.count + 1 for part in fast.modules() if isinstance(part, Sliced)), default=2)
-    found = [example, example[:1]] if len(example) > 1 else [example]
-    return found if len(example) >= most else [*found, example[torch.arange(most) % len(example)]]
+    sizes = dict.fromkeys([count, 1, *([most] if most > count else [])])
+    return [torch.arange(size) % count for size in sizes]

@@ -78,7 +78,12 @@ def check(
     """
     with in_evaluation(model):
         wanted = model(example)
-    error = float((other(example) - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30))
+    return compare(wanted, other(example), limit, advice)
+
+
+def compare(wanted: Tensor, found: Tensor, limit: float = TOLERANCE, advice: str = "this is a bug") -> float:
+    """The largest error of what was found, relative to the largest that was wanted. Raises `ExportError` as `check`."""
+    error = ((found - wanted).abs().max() / wanted.abs().max().clamp_min(1e-30)).item()
     if not error <= limit:
         raise ExportError(
             f"the rewritten network differs by {error:.1e} of its largest output, more than {limit:g}; {advice}"

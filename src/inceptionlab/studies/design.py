@@ -48,8 +48,8 @@ class Study:
     `design` is "full" (every combination), "one" (the reference, and each other level alone) or "fraction" (one in
     `fraction` of the combinations). Levels are compared with the first one, or with the one "previous" to them. `equal`
     widens or narrows every cell to the reference's "params" or "macs". `min_effect` is the smallest difference of
-    accuracy worth having (0.01: one point). `hypothesis` is what the study is about, and `expects` says which verdict of
-    which comparison ("factor: level") would confirm it. Raises `ConfigError` for values that mean nothing, and
+    accuracy worth having (0.01: one point). `hypothesis` is what the study is about, and `expects` says which verdict
+    of which comparison ("factor: level") would confirm it. Raises `ConfigError` for values that mean nothing, and
     `SpecError` for a fraction that leaves too few cells.
     """
 
