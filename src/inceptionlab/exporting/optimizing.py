@@ -115,5 +115,4 @@ def _in_8_bits(model: nn.Module, images: Tensor) -> nn.Module:
 def _batches(fast: nn.Module, count: int) -> list[Tensor]:
     """Which of `count` images to run, for every way through `fast`: all, a lone one, one more than a slice takes."""
     most = max((part.count + 1 for part in fast.modules() if isinstance(part, Sliced)), default=2)
-    sizes = dict.fromkeys([count, 1, *([most] if most > count else [])])
-    return [torch.arange(size) % count for size in sizes]
+    return [torch.arange(size) % count for size in sorted({1, count, max(count, most)})]
