@@ -38,8 +38,8 @@ def facts(folder: Path) -> dict[str, Any]:
         "weights": bool(setup.weights), "seed": setup.seed, "top1": test["top1"], "n": test["n"],
         "params": measured.params, "macs": measured.macs, "device": environment["device"],
         "torch": environment["packages"]["torch"], "precision": environment["precision"],
-        "minutes": round(sum(record["seconds"] for record in metrics) / 60, 1),
-        "validation": [round(record["val_top1"], 4) for record in metrics],
+        "minutes": round(sum(record.seconds for record in metrics) / 60, 1),
+        "validation": [round(record.val_top1, 4) for record in metrics],
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py     # from results/speed_*.json
 
-"x" is how many times as many images a second as the first candidate of the race: the other library's network as its
+"x" is how many times as many images per second as the first candidate of the race: the other library's network as its
 users run it (eager, fp32), or ours as built where no other library was raced.
 """
 

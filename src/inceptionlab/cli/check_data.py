@@ -21,7 +21,7 @@ def check_data(
     Parameters
     ----------
     path
-        A folder of images with a folder a class (in train/, val/, test/ or without splits), a data set by name,
+        A folder of images with a folder per class (in train/, val/, test/ or without splits), a data set by name,
         hf:NAME or stream:NAME.
     data_dir
         Folder in which named data sets are looked for.

@@ -50,7 +50,7 @@ def import_weights(
 
 
 def _names(path: Path, count: int) -> list[str]:
-    """The names in a text file, one a line."""
+    """The names in a text file, one per line."""
     try:
         names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

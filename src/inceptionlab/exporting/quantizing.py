@@ -1,4 +1,4 @@
-"""8-bit networks: static quantisation a channel, calibrated on images, with sensitive layers kept in fp32."""
+"""8-bit networks: static quantisation per channel, calibrated on images, with sensitive layers kept in fp32."""
 
 from __future__ import annotations
 

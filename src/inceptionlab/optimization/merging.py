@@ -57,7 +57,7 @@ def opening(branch: nn.Module) -> Opening | None:
 
 
 class Biased(nn.Module):
-    """A bias a channel: what is left of a convolution whose filters were moved before an average."""
+    """A bias per channel: what is left of a convolution whose filters were moved before an average."""
 
     def __init__(self, bias: Tensor) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ def folded_norm(module: nn.Module) -> nn.Module:
 
 
 def affine_of(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """(scale, shift) a channel of a batch norm with stored statistics, in fp64; None for any other module."""
+    """(scale, shift) per channel of a batch norm with stored statistics, in fp64; None for any other module."""
     if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
         return None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
@@ -82,7 +82,7 @@ def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
 
 def folded_chain(module: nn.Module) -> nn.Module:
     """In a chain, a batch norm goes into the linear convolution before it, or into a convolution after it that pads
-    nothing; so does the scale a channel of `LayerScale` into the convolution before.
+    nothing; so does the scale per channel of `LayerScale` into the convolution before.
     """
     if isinstance(module, Chain):
         children = list(module.children())
@@ -105,7 +105,7 @@ def _folded_pair(first: nn.Module, second: nn.Module) -> tuple[nn.Module, nn.Mod
 
 
 def put_behind(module: nn.Module, scale: Tensor, shift: Tensor) -> bool:
-    """Put a scale and a shift a channel into the last, linear convolution of a module; whether there was one."""
+    """Put a scale and a shift per channel into the last, linear convolution of a module; whether there was one."""
     if isinstance(module, Chain) and len(list(module.children())):
         return put_behind(list(module.children())[-1], scale, shift)
     conv = _linear(module)

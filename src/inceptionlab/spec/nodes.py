@@ -136,7 +136,7 @@ class Residual:
     """x + scale * gamma * body(x), then `act` (Inception-v4 paper, section 3.3 for `scale`).
 
     `shortcut=None` is the identity; "auto" is the identity where the shapes agree and otherwise a 1x1 convolution
-    with norm (ResNet's option B); a node is that node. `gamma` starts a learned scale a channel (layer scale);
+    with norm (ResNet's option B); a node is that node. `gamma` starts a learned scale per channel (layer scale);
     `stochastic_depth` is the probability of dropping the body for an image.
     """
 

@@ -183,7 +183,7 @@ class Replicated:
 class Sharded:
     """A part of every weight, gradient and moment in each process (FSDP); a layer is whole only while it computes.
 
-    A state on disk is a folder with a file a process. Put together it is the state that one process writes, so a run
+    A state on disk is a folder with a file per process. Put together it is the state that one process writes, so a run
     goes on with any number of processes, divided or not.
     """
 
@@ -219,7 +219,7 @@ class Sharded:
         _broadcast(self.fabric, {name: value for name, value in tensors.items() if not sharding.divided(value)})
 
     def save(self, folder: Path, state: State, step: int) -> None:
-        """A file a process."""
+        """A file per process."""
         sharding.save(folder / state_files.state_name(step), state, self.fabric)
         if self.fabric.is_global_zero:
             state_files.keep_newest(folder)

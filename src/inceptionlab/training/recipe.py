@@ -41,7 +41,7 @@ class Recipe:
     epochs: Count = 20
     """Passes over the training images."""
     batch_size: Count = 128
-    """Images a step; with `accumulate`, images a forward pass."""
+    """Images per step; with `accumulate`, images per forward pass."""
     accumulate: Count = 1
     """Forward passes whose gradients make one step."""
     init: InitScheme = "kaiming"

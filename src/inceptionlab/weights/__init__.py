@@ -1,1 +1,1 @@
-"""Weights of other libraries: one rename table a source, and a loader that says what it did."""
+"""Weights of other libraries: one rename table per source, and a loader that says what it did."""

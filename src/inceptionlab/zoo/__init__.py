@@ -1,1 +1,1 @@
-"""The zoo: one file a paper, and a literal registry."""
+"""The zoo: one file per paper, and a literal registry."""

@@ -1,4 +1,4 @@
-"""Folders of images: `train/ val/ test/` with a folder a class, or the class folders alone."""
+"""Folders of images: `train/ val/ test/` with a folder per class, or the class folders alone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def split_off_test(samples: Samples, seed: int) -> tuple[Samples, Samples]:
 
 
 def find_images(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
-    """(classes, files, labels) of a folder with a folder a class. Raises `DataError` for one without images."""
+    """(classes, files, labels) of a folder with a folder per class. Raises `DataError` for one without images."""
     files: list[str] = []  # a Path takes longer to make than a file to list
     labels: list[int] = []
     try:

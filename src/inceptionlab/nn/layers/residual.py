@@ -24,7 +24,7 @@ class StochasticDepth(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """A learned factor a channel that starts at `start` (Touvron et al. 2021)."""
+    """A learned factor per channel that starts at `start` (Touvron et al. 2021)."""
 
     def __init__(self, channels: int, start: float) -> None:
         super().__init__()
