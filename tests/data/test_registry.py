@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from inceptionlab import DataError
-from inceptionlab.cli.train import train
+from inceptionlab.cli.commands.train import train
 from inceptionlab.data.registry import KNOWN, NAMES, default_recipe, describe, load_data
 from inceptionlab.data.sources.naming import DataName, parse_name
 from inceptionlab.training.recipe import load_recipe

@@ -27,7 +27,7 @@ def _app() -> App:
         lines = "\n".join(["Examples:", *(f"  {example}" for example in about["examples"])])
         group, _, command = name.rpartition(" ")
         module = (group or command).replace("-", "_")
-        place = f"inceptionlab.cli.{module}:{command.replace('-', '_').replace('list', 'list_')}"
+        place = f"inceptionlab.cli.commands.{module}:{command.replace('-', '_').replace('list', 'list_')}"
         (study if group else app).command(place, name=command, help=about["help"], help_epilogue=lines)
     return app
 
