@@ -106,7 +106,8 @@ def write() -> None:
         "# Test accuracy\n\nEach test set was read once a run. The interval of one run is over its images (Wilson); "
         "of more runs it is of the mean over seeds (t). Minutes are of training alone, other work being done on the "
         "machine meanwhile. All rows were run before each purpose had a random stream of its own: since then a seed "
-        f"draws other numbers, so a command gives a run like these and not the same one.\n\n{filled}\n\n{remarks}\n\n## Not run\n\n{empty}\n\n## Commands\n\n{commands}\n"
+        f"draws other numbers, so a command gives a run like these and not the same one.\n\n{filled}\n\n"
+        f"{remarks}\n\n## Not run\n\n{empty}\n\n## Commands\n\n{commands}\n"
     )  # fmt: skip
     for page in ("README.md", "README.zh-CN.md"):
         path = HERE.parent / page

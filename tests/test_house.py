@@ -38,14 +38,14 @@ ORDER = {
                  "averaging", "sharding", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
-    "runs": ["options", "environment", "setup", "folder", "log", "configuring", "fitting", "prediction",
+    "runs": ["options", "environment", "setup", "folder", "log", "progress", "configuring", "fitting", "prediction",
              "testing", "evaluating", "exporting"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "progress"],
+    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "training"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.folder import RunFolder
     from inceptionlab.runs.options import Choices, Machine
     from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
+    from inceptionlab.runs.progress import progress_bar
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
     from inceptionlab.spec.network import Aux, Input, Network
@@ -90,6 +91,7 @@ _PLACES = {
     "runs.folder": ("RunFolder",),
     "runs.options": ("Choices", "Machine"),
     "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
+    "runs.progress": ("progress_bar",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
     "spec.network": ("Network", "Input", "Aux"),
@@ -113,10 +115,10 @@ __all__ = [
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
     "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
-    "Callbacks", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict", "Trained",
-    "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine", "benchmark",
-    "load_study", "Study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError", "ConfigError",
-    "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
+    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
+    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
+    "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
+    "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Progress of long reading, on standard error and on terminals only, so that output stays what a program expects."""
+"""Progress of long work, on standard error, on terminals and in notebooks only: output stays what a program expects."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 Item = TypeVar("Item")
 
 
+def watched(console: Console) -> bool:
+    """Whether somebody looks at a console."""
+    return console.is_terminal or console.is_jupyter
+
+
 def followed(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
     """The items, with a bar that says what is going on while they are taken."""
     console = Console(stderr=True)
-    return track(items, what, total, console=console, transient=True, disable=not console.is_terminal)
+    return track(items, what, total, console=console, transient=True, disable=not watched(console))
 
 
 def download_bar() -> Progress:
     """A bar of bytes and their speed."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    return Progress(*columns, console=console, disable=not watched(console))

@@ -42,7 +42,7 @@ def train(
     machine
         Where the run is computed.
     """
-    from inceptionlab.cli.progress import train_and_show
+    from inceptionlab.cli.training import train_and_show
     from inceptionlab.data.registry import default_recipe
     from inceptionlab.runs.configuring import changed, configure
     from inceptionlab.runs.folder import RunFolder

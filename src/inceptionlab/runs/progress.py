@@ -1,23 +1,16 @@
-"""Training as a command shows it: a bar on a terminal, a line per epoch everywhere, the score at the end."""
+"""The progress of training, as people look at it."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import distributed
 
-from inceptionlab.cli.stopping import StopSignal
-from inceptionlab.data.dataset import DataSet
-from inceptionlab.runs.options import Machine
+from inceptionlab.data.progress import watched
 from inceptionlab.runs.setup import Setup
-from inceptionlab.runs.testing import train
-from inceptionlab.training.allocation import launched
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Epoch
 from inceptionlab.training.records import Progress as Steps
@@ -29,14 +22,18 @@ def first_process() -> bool:
 
 
 @contextmanager
-def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Callbacks]:
-    """Callbacks that draw a progress bar on a terminal, and print a line per epoch everywhere."""
+def progress_bar(setup: Setup, stop: Callable[[], bool] = lambda: False) -> Generator[Callbacks]:
+    """Callbacks for `fit` and `train` that draw a bar on a terminal and in a notebook, and print a line per epoch.
+
+    `with progress_bar(setup) as callbacks: fit(setup, "runs/mine", callbacks=callbacks)`. `stop` may ask training to
+    end after the step under way.
+    """
     if not first_process():
         yield Callbacks(say=lambda _: None, stop=stop)
         return
     console = Console(stderr=True, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=not watched(console)) as bar:
         task = bar.add_task(setup.spec.title, total=None)
 
         def step(now: Steps, loss: float) -> None:
@@ -53,20 +50,3 @@ def progress_bar(setup: Setup, stop: Callable[[], bool]) -> Generator[Callbacks]
             )
 
         yield Callbacks(step, epoch, lambda text: bar.console.print(text, highlight=False), stop)
-
-
-def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
-    """Train with a bar on the terminal, and print the score and the run folder."""
-    with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
-        score = train(setup, folder, machine, callbacks, data)
-    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
-        distributed.destroy_process_group()
-    if score is None:
-        print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
-        raise KeyboardInterrupt
-    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
-        distributed.destroy_process_group()
-    if first_process():
-        print(score)
-        print(f"report: {folder / 'report.html'}")
-        print(folder)

@@ -1,0 +1,33 @@
+"""Training as a command shows it: a bar on a terminal, the score at the end, and how to go on where it stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from torch import distributed
+
+from inceptionlab.cli.stopping import StopSignal
+from inceptionlab.data.dataset import DataSet
+from inceptionlab.runs.options import Machine
+from inceptionlab.runs.progress import first_process, progress_bar
+from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.testing import train
+from inceptionlab.training.allocation import launched
+
+
+def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
+    """Train with a bar on the terminal, and print the score and the run folder."""
+    with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
+        score = train(setup, folder, machine, callbacks, data)
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
+    if score is None:
+        print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
+        raise KeyboardInterrupt
+    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
+        distributed.destroy_process_group()
+    if first_process():
+        print(score)
+        print(f"report: {folder / 'report.html'}")
+        print(folder)
