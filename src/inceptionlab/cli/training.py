@@ -9,17 +9,17 @@ from torch import distributed
 
 from inceptionlab.cli.stopping import StopSignal
 from inceptionlab.data.dataset import DataSet
+from inceptionlab.runs import testing
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.progress import first_process, progress_bar
 from inceptionlab.runs.setup import Setup
-from inceptionlab.runs.testing import train
 from inceptionlab.training.allocation import launched
 
 
 def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
     """Train with a bar on the terminal, and print the score and the run folder."""
     with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
-        score = train(setup, folder, machine, callbacks, data)
+        score = testing.train(setup, folder, machine, callbacks, data)
     if distributed.is_initialized():  # or a process may abort on its way out while another still computes
         distributed.destroy_process_group()
     if score is None:
