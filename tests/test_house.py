@@ -151,3 +151,26 @@ def test_public_names_stay_functions_when_modules_are_imported():
 
     assert callable(inceptionlab.build)
     assert callable(inceptionlab.predict)
+
+
+PACKAGES = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "lightning_fabric": "lightning-fabric",
+            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w"}  # fmt: skip
+UNDECLARED = {"timm", "torchvision", "fsspec"}
+"""Peers that a benchmark measures where they are installed; fsspec comes with `datasets`, whose files it opens."""
+
+
+def test_every_import_is_declared_and_nothing_declared_is_unused():
+    import re
+    import sys
+    import tomllib
+
+    project = tomllib.loads((SRC.parents[1] / "pyproject.toml").read_text())["project"]
+    groups = {name: part for name, part in project["optional-dependencies"].items() if name != "dev"}
+    wanted = [*project["dependencies"], *(entry for part in groups.values() for entry in part)]
+    declared = {re.match(r"[\w-]+", entry)[0] for entry in wanted} - {"inceptionlab", "tensorboard"}  # torch imports it
+    text = "".join(path.read_text() for path in FILES)
+    dynamic = set(re.findall(r"(?:import_module|_library)\(f?\"(\w+)", text))
+    found = {name.partition(".")[0] for path in FILES for name in imports(path)} | dynamic
+    ours = {PACKAGES.get(name, name) for name in found - set(sys.stdlib_module_names) - {"inceptionlab", "__future__"}}
+    assert ours - UNDECLARED <= declared, f"not declared: {ours - UNDECLARED - declared}"
+    assert declared <= ours, f"declared and never imported: {declared - ours}"

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch import nn
 from torch.nn import functional as F
 
@@ -92,3 +93,8 @@ def test_group_norm_takes_the_groups_that_divide():
 def test_lrn_is_torchs():
     module = build_node(LRN(5), 8)
     assert (module.size, module.alpha, module.beta, module.k) == (5, 1e-4, 0.75, 1.0)
+
+
+def test_shapes_in_signatures_are_checked_in_tests():
+    with pytest.raises(TypeCheckError, match="b c h w"):
+        StochasticDepth(0.5)(torch.zeros(3, 3))
