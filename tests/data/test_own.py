@@ -92,7 +92,7 @@ def test_grey_images_and_labels_without_names():
 
 def test_photographs_are_fitted_to_an_input():
     items = [(Image.new("RGB", (30 + i, 40)), i % 2) for i in range(4)]
-    data = as_dataset(Plain(items), Plain(items), image=Input(3, 28, 28))
+    data = as_dataset(Plain(items), Plain(items), input=Input(3, 28, 28))
     assert data.train.images.shape == (4, 32, 32, 3)
     assert data.size is None
 

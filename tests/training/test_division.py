@@ -23,7 +23,7 @@ torch.set_num_threads(1)
 from torch.distributed.tensor import DTensor
 from inceptionlab import build
 from inceptionlab.data.batches import Augment
-from inceptionlab.data.dataset import Images
+from inceptionlab.data.dataset import Samples
 from inceptionlab.data.stores.lazy import LazyImages
 from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.training.callbacks import Callbacks
@@ -54,7 +54,7 @@ class Store:
         pass
 
 def images(count, seed):
-    return Images(LazyImages(Store(seed), torch.arange(count)), torch.arange(count) % 10, tuple("0123456789"))
+    return Samples(LazyImages(Store(seed), torch.arange(count)), torch.arange(count) % 10, tuple("0123456789"))
 
 def local(value):
     return (value.to_local() if isinstance(value, DTensor) else value).detach()

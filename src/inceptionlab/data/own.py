@@ -106,7 +106,7 @@ class Own:
         if self.native is not None and (image.height, image.width) != self.native:
             raise DataError(
                 f"{where} is {image.height}x{image.width} and the first is {self.native[0]}x{self.native[1]}; "
-                "for images of many sizes say as_dataset(..., image=spec.input)"
+                "for images of many sizes say as_dataset(..., input=spec.input)"
             )
         check_size(image.size, where)
         return self.preprocess.stored(upright(image, self.preprocess.input.channels))
