@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from torch import distributed
 
@@ -20,14 +22,23 @@ def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet |
     """Train with a bar on the terminal, and print the score and the run folder."""
     with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
         score = testing.train(setup, folder, machine, callbacks, data)
-    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
-        distributed.destroy_process_group()
-    if score is None:
-        print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
-        raise KeyboardInterrupt
-    if distributed.is_initialized():  # or a process may abort on its way out while another still computes
-        distributed.destroy_process_group()
-    if first_process():
+    if first_process() and score is not None:
         print(score)
         print(f"report: {folder / 'report.html'}")
         print(folder)
+    elif first_process():
+        print(f"stopped; go on with: inceptionlab train --resume {folder}", file=sys.stderr)
+    if distributed.is_initialized():
+        _leave(0 if score is not None else 130)
+    if score is None:
+        raise KeyboardInterrupt
+
+
+def _leave(code: int) -> NoReturn:
+    """End one of several processes without the destructors of torch's threads: one of them aborts now and then, when
+    all is done and written.
+    """
+    distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
