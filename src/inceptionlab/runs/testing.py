@@ -18,7 +18,7 @@ from inceptionlab.report.run_page import Facts, RunReport, report_html
 from inceptionlab.runs.fitting import fit, make_fabric
 from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
-from inceptionlab.runs.prediction import Trained, load_trained
+from inceptionlab.runs.prediction import load_trained
 from inceptionlab.runs.setup import Setup
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
@@ -66,10 +66,16 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     images = loaded.test.limited(setup.limit_test)
     with fabric.autocast():
         logits = logits_of(trained.network, images, trained.preprocess, flip_tta=setup.recipe.flip_tta)
-    result = score(logits, images.labels.cpu())
+    found = Predictions(logits, images.labels.cpu())
+    result = score(found.logits, found.labels)
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.flip_tta else 1)
-    _write_report(run, trained, Predictions(logits, images.labels.cpu()), loaded, tested)
-    run.write_test(tested, Predictions(logits, images.labels.cpu()))
+    about = Facts(
+        run.path.name, f"{loaded.name} ({loaded.note})", tested.selected_by, asdict(run.config()), asdict(began)
+    )
+    epochs = [asdict(epoch) for epoch in run.epochs()]
+    report = RunReport(result, logits, images, epochs, setup.spec, about)
+    run.write_page(curves(epochs), report_html(report))
+    run.write_test(tested, found)
     return result
 
 
@@ -77,12 +83,3 @@ def _selected(setup: Setup, fitted: Fitted) -> str:
     if setup.recipe.select == "last":
         return f"last epoch ({fitted.epochs})"
     return f"best val_top1 ({fitted.best_top1:.4f}, epoch {fitted.best_epoch} of {fitted.epochs})"
-
-
-def _write_report(run: RunFolder, trained: Trained, found: Predictions, data: DataSet, tested: Tested) -> None:
-    epochs = [asdict(epoch) for epoch in run.epochs()]
-    about = asdict(run.environment())  # type: ignore[arg-type]
-    facts = Facts(run.path.name, f"{data.name} ({data.note})", tested.selected_by, asdict(run.config()), about)
-    images = data.test.limited(run.config().limit_test)
-    report = RunReport(tested.score, found.logits, images, epochs, trained.network.spec, facts)
-    run.write_page(curves(epochs), report_html(report))
