@@ -26,9 +26,12 @@ class Chain(nn.Module):
         return x
 
 
-def one_by_one(node: nn.Module, x: Tensor) -> list[Tensor]:
-    """The outputs of the branches of a node, which all read `x`."""
-    return [branch(x) for branch in node.children()]
+def one_by_one(node: nn.Module, x: Tensor, stochastic_depth: float = 0.0) -> list[Tensor]:
+    """The outputs of the branches of a node, which all read `x`; in training each is dropped with a probability."""
+    outputs = [branch(x) for branch in node.children()]
+    if node.training and stochastic_depth:
+        return [dropped(y, stochastic_depth) for y in outputs]
+    return outputs
 
 
 class Concat(nn.Module):
@@ -44,10 +47,7 @@ class Concat(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Run every branch on the same input."""
-        outputs = one_by_one(self, x)
-        if self.training and self.stochastic_depth:
-            outputs = [dropped(y, self.stochastic_depth) for y in outputs]
-        return torch.cat(outputs, dim=1)
+        return torch.cat(one_by_one(self, x, self.stochastic_depth), dim=1)
 
 
 class Sum(nn.Module):
@@ -60,10 +60,7 @@ class Sum(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
         """Add the outputs of the branches."""
-        outputs = one_by_one(self, x)
-        if self.training and self.stochastic_depth:
-            outputs = [dropped(y, self.stochastic_depth) for y in outputs]
-        return reduce(torch.add, outputs)
+        return reduce(torch.add, one_by_one(self, x, self.stochastic_depth))
 
 
 class Product(nn.Module):
