@@ -23,7 +23,7 @@ ORDER = {
     "rules": ["rule", "blocks", "convolutions", "networks", "strides", "written"],
     "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2", "inception_resnet_v1", "inception_v4",
             "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "facts",
-            "configure"],
+            "own", "naming", "configure"],
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
            "layers.residual", "checkpointing", "initialise", "building", "features"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
@@ -45,7 +45,7 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "training"],
+    "cli": ["shell", "variant", "stopping", "network_tables", "tables", "study_words", "training"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

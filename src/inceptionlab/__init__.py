@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from inceptionlab.training.records import Epoch, Fitted
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.zoo.naming import network_of
+    from inceptionlab.zoo.own import blocks_of
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
@@ -104,6 +106,8 @@ _PLACES = {
     "training.records": ("Epoch", "Fitted"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
+    "zoo.naming": ("network_of",),
+    "zoo.own": ("blocks_of",),
     "zoo.registry": ("get_spec", "list_models"),
 }  # fmt: skip
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
@@ -112,8 +116,9 @@ _PACKAGES = ("spec", "rules")
 
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
-    "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
+    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
+    "measure", "smallest_input", "explain", "diff", "draw", "load_weights", "export_weights", "load_data",
+    "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",

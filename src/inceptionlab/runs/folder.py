@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,11 +18,8 @@ from inceptionlab.errors import InceptionLabError, RunError
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
-from inceptionlab.spec.codec import dumps, loads
+from inceptionlab.spec.codec import Blocks, dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
-
-Blocks = Mapping[str, Callable[[int], Any]]
-"""Factories of the `Block` nodes of a network, by the import path that its spec says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from inceptionlab.errors import ConfigError, DataError, RunError
 from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import EngineName, Runner
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
+from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
-from inceptionlab.spec.codec import from_json
+from inceptionlab.spec.codec import Blocks, from_json
 from inceptionlab.spec.network import Network
 
 

@@ -16,10 +16,11 @@ from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.report.charts import curves
 from inceptionlab.report.run_page import Facts, RunReport, report_html
 from inceptionlab.runs.fitting import fit, make_fabric
-from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
+from inceptionlab.runs.folder import Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import load_trained
 from inceptionlab.runs.setup import Setup
+from inceptionlab.spec.codec import Blocks
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from inceptionlab.errors import RunError
 from inceptionlab.studies.design import Study
 from inceptionlab.studies.engines import engine_at
 from inceptionlab.studies.loading import load_study, read_study, write_study
@@ -13,6 +14,7 @@ from inceptionlab.studies.place import Place
 from inceptionlab.studies.report import write_report
 from inceptionlab.studies.results import StudyResults, gather
 from inceptionlab.studies.running import Engine, run_missing, runs_of
+from inceptionlab.zoo.naming import runs_code
 
 FILE = "study.toml"
 
@@ -34,15 +36,22 @@ def study(
         if any(run.score for run in runs):
             return replace(gather(loaded, folder), complete=False)
         return StudyResults(loaded, runs, [], [], complete=False)
-    return report(folder)
+    return _reported(loaded, folder)
 
 
 def report(out: Path | str) -> StudyResults:
-    """Write the report of a study's folder from the runs that are finished; no data are read.
+    """Write the report of a study's folder from the runs that are finished; no data are read, and no code is run.
 
-    Raises `RunError` where no run is finished.
+    Raises `RunError` where no run is finished, and for a study that names code.
     """
     folder = Path(out)
-    results = gather(read_study(folder / FILE), folder)
+    loaded = read_study(folder / FILE)
+    for text in filter(runs_code, loaded.models):
+        raise RunError(f"{folder / FILE} names the code {text}, and a report runs none; study run writes it too")
+    return _reported(loaded, folder)
+
+
+def _reported(loaded: Study, folder: Path) -> StudyResults:
+    results = gather(loaded, folder)
     write_report(results, folder)
     return results

@@ -11,7 +11,8 @@ from inceptionlab.errors import DataError
 
 
 def import_weights(
-    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False, fold_input: bool = True,
+    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False,
+    fold_input: Annotated[bool, Parameter(negative="--no-fold-input")] = True,
     classes: Path | None = None, out: Annotated[Path, Parameter(alias="-o")] = Path("model.safetensors"),
 ) -> None:  # fmt: skip
     """Turn a checkpoint of another library into ours; code in it is never run.
