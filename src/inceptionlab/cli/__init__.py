@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 """What each command does, and examples of it."""
+
+_EPILOGUE = (
+    "Each command has its own --help with examples. A run holds no code: whose network has Blocks of one's own Python "
+    "file is read with --code FILE.py, by any command."
+)
 
 
 @cache
@@ -32,7 +38,7 @@ def _app() -> App:
     plain: Any = {"help_format": "plaintext", "default_parameter": options}
     app = App(
         name="inceptionlab", help="Build, train, test and explain the whole Inception family.", **plain,
-        help_epilogue="Each command has its own --help with examples.", version=_version,
+        help_epilogue=_EPILOGUE, version=_version,
         version_flags=["--version", "-V"], result_action="return_value", suppress_keyboard_interrupt=False,
     )  # fmt: skip
     study = App(name="study", help="Ablation studies: plan, run, report.", **plain)
@@ -61,7 +67,29 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> None:
     from cyclopts import CycloptsError
 
+    from inceptionlab.spec.codec import reading_with
+    from inceptionlab.zoo.own import blocks_of
+
+    rest, code = _without_code(sys.argv[1:] if arguments is None else arguments)
     try:
-        _app()(arguments, exit_on_error=False, print_error=False)
+        with reading_with(blocks_of(code)) if code else nullcontext():
+            _app()(rest, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(str(error)) from None
+
+
+def _without_code(arguments: list[str]) -> tuple[list[str], str]:
+    """The arguments without `--code FILE`, which every command takes that reads a run, and the file."""
+    rest, code = list[str](), ""
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option != "--code":
+            rest.append(word)
+        elif code:
+            raise ConfigError("--code is given twice; a run has one file")
+        else:
+            code = value if equals else next(words, "")
+            if not code:
+                raise ConfigError("--code needs a file, such as --code mine.py")
+    return rest, code

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeAlias, TypeGuard
 
@@ -21,6 +23,7 @@ LONGEST = 32_000_000
 Factory: TypeAlias = Callable[[int], Any]
 Blocks: TypeAlias = Mapping[str, Factory] | Callable[[str], Factory | None]
 """Factories of `Block` nodes by the import path that a spec says, or who is asked for them."""
+_AT_HAND: ContextVar[Blocks | None] = ContextVar("blocks", default=None)
 _KINDS: dict[str, type] = {**NODES, "Network": Network, "Input": Input, "Aux": Aux}
 
 
@@ -85,7 +88,23 @@ def from_json(data: Any, blocks: Blocks | None = None) -> Any:
     if version != VERSION:
         given = "has no version" if version is None else f"is of version {shown(version)}"
         raise SpecError(f"the spec {given}; this InceptionLab reads version {VERSION}")
-    return _node(values, {} if blocks is None else blocks, 1)
+    known = at_hand() if blocks is None else blocks
+    return _node(values, {} if known is None else known, 1)
+
+
+def at_hand() -> Blocks | None:
+    """The factories that specs are read with here where none are handed over."""
+    return _AT_HAND.get()
+
+
+@contextmanager
+def reading_with(blocks: Blocks) -> Generator[None]:
+    """Within the block, specs are read with these factories where none are handed over."""
+    token = _AT_HAND.set(blocks)
+    try:
+        yield
+    finally:
+        _AT_HAND.reset(token)
 
 
 def _node(data: dict[str, Any], blocks: Blocks, level: int) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from inceptionlab import storage
 from inceptionlab.errors import SpecError
 from inceptionlab.rules import parse_rule
-from inceptionlab.spec.codec import Blocks, loads
+from inceptionlab.spec.codec import Blocks, at_hand, loads
 from inceptionlab.spec.network import Network
 from inceptionlab.zoo.own import network_in, unbuilt
 from inceptionlab.zoo.registry import entry, is_known
@@ -19,7 +19,7 @@ SPEC = "spec.json"
 """The file of a run folder that says its network."""
 
 
-def network_of(text: str, blocks: Blocks = unbuilt) -> Network:
+def network_of(text: str, blocks: Blocks | None = None) -> Network:
     """The network that a text names: `NAME` of the zoo, `FILE.py:FUNCTION`, `FILE.json` or a run folder; rules may
     follow each: `"mine.py:mine | residual(0.1)"`.
 
@@ -59,7 +59,7 @@ def beside(text: str, folder: Path) -> str:
     return f"{there} {bar}{rules}" if bar and is_place(there) else there if is_place(there) else text
 
 
-def _network(place: str, blocks: Blocks) -> Network:
+def _network(place: str, blocks: Blocks | None) -> Network:
     if is_known(place):
         return entry(place).make()
     if _is_code(place):
@@ -76,10 +76,10 @@ def _network(place: str, blocks: Blocks) -> Network:
     return entry(place).make()
 
 
-def _read(file: Path, blocks: Blocks) -> Network:
-    text = storage.read_text(file)
+def _read(file: Path, blocks: Blocks | None) -> Network:
+    text, known = storage.read_text(file), blocks or at_hand() or unbuilt
     try:
-        found = loads(text, blocks)
+        found = loads(text, known)
     except SpecError as error:
         raise SpecError(f"{file}: {error}") from None
     if not isinstance(found, Network):

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.variant import Code, with_code
 from inceptionlab.runs.options import Device, Machine
 
 
@@ -30,9 +29,8 @@ class Options:
 
 
 def evaluate(
-    run: Path, *, data: Annotated[str | None, Parameter(alias="-d")] = None, device: Device = "auto",
-    limit_test: int | None = None, data_dir: Path | None = None,
-    json_: Annotated[bool, Parameter(name="--json")] = False, code: Code = None,
+    run: Path, *, data: str | None = None, device: Device = "auto", limit_test: int | None = None,
+    data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
     options: Annotated[Options | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
     """Test a trained network: accuracy with its interval, calibration, and each class.
@@ -60,7 +58,5 @@ def evaluate(
 
     chosen = options or Options()
     protocol = Protocol(chosen.crops, chosen.temperature, chosen.corruptions, limit_test)  # type: ignore[arg-type]
-    found = evaluate(
-        with_code(run, code, device), protocol, data, chosen.ensemble, chosen.engine or None, Machine(device, data_dir)
-    )
+    found = evaluate(run, protocol, data, chosen.ensemble, chosen.engine or None, Machine(device, data_dir))
     print(json.dumps(found.as_record(), indent=1)) if json_ else show_evaluation(found)

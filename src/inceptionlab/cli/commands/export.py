@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.variant import Code, Variant, with_code
+from inceptionlab.cli.variant import Variant
 from inceptionlab.errors import DataError
 
 
 def export(
     source: str, *, to: Literal["torch", "onnx", "openvino", "executorch"],
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None, int8: bool = False, pixels: bool = False,
-    data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False, code: Code = None,
+    data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
     """Write a network for another program, then run the file and print how far its logits are from the network's.
@@ -45,10 +45,7 @@ def export(
     place = Path(source)
     if not place.exists() and source.endswith(".safetensors"):
         raise DataError(f"{source} does not exist; give a run folder, a file of import-weights, or a network's name")
-    if place.exists() and place.suffix != ".json":
-        given = with_code(place, code)
-        output = output or (place / "model" if code and place.is_dir() else None)
-    else:
-        given = (variant or Variant()).of(source, aux=False)
+    trained = place.exists() and place.suffix != ".json"
+    given = place if trained else (variant or Variant()).of(source, aux=False)
     done = exporting.export(given, to, output, pixels, int8, data_dir)
     print(json.dumps(exporting.as_json(done), indent=1) if json_ else done)

@@ -7,12 +7,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.variant import Code, with_code
-
 
 def export_weights(
     run: Path, *, to: Literal["torchvision", "timm"],
-    out: Annotated[Path, Parameter(alias="-o")] = Path("weights.safetensors"), code: Code = None,
+    out: Annotated[Path, Parameter(alias="-o")] = Path("weights.safetensors"),
 ) -> None:  # fmt: skip
     """Write a network's weights under the names of torchvision or timm.
 
@@ -29,7 +27,7 @@ def export_weights(
     from inceptionlab.storage import write_tensors
     from inceptionlab.weights.exporting import export_weights as exported
 
-    network = load_run(with_code(run, code)).network
+    network = load_run(run).network
     image = network.spec.input
     write_tensors(out, exported(network, to))
     print(f"{to}'s {network.spec.title}: input {image.order}, mean {image.mean}, std {image.std}")

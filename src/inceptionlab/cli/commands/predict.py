@@ -8,13 +8,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.variant import Code, blocks_in
-
 
 def predict(
     run: Path, *images: Path, top: int = 5, device: Literal["cpu", "cuda", "mps"] = "cpu",
     engine: Literal["auto", "torch", "onnxruntime", "openvino", ""] = "",
-    code: Code = None, json_: Annotated[bool, Parameter(name="--json")] = False,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:  # fmt: skip
     """Show the likeliest classes of images by a trained network, prepared as the network was trained.
 
@@ -38,7 +36,7 @@ def predict(
 
     from inceptionlab.runs import prediction
 
-    trained = prediction.load_run(run, device, blocks_in(code))
+    trained = prediction.load_run(run, device)
     trained = prediction.with_engine(trained, engine)[0] if engine else trained
     results = prediction.predict(trained, list(images), top)
     if json_:

@@ -8,8 +8,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.variant import Code, blocks_in
-
 
 def serve(
     run: Path,
@@ -19,7 +17,6 @@ def serve(
     batch: int = 8,
     device: str = "cpu",
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto",
-    code: Code = None,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:
     """Answer over HTTP: a page for people at /, and JSON for programs at /predict, /model and /health.
@@ -47,7 +44,7 @@ def serve(
     from inceptionlab.runs.prediction import load_run, with_engine
     from inceptionlab.web.serving import serve
 
-    trained, name = with_engine(load_run(run, device, blocks_in(code)), engine)
+    trained, name = with_engine(load_run(run, device), engine)
 
     def ready(address: str) -> None:
         words = f"{address}   ({trained.network.spec.title} by {name}; Ctrl-C ends it)"
