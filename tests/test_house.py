@@ -32,7 +32,7 @@ ORDER = {
              "stores.decoded", "stores.streaming", "sources.naming", "sources.download", "sources.digits",
              "sources.pickled", "sources.parquet", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
              "registry", "own", "audit", "batches", "policies"],
-    "evaluation": ["metrics", "predictions", "views", "calibration", "corruptions", "protocol"],
+    "evaluation": ["options", "metrics", "answers", "predictions", "views", "calibration", "corruptions", "protocol"],
     "report": ["charts", "page", "run_page", "data_page"],
     "training": ["allocation", "precision", "recipe", "records", "callbacks", "state", "freezing", "optimizers",
                  "averaging", "sharding", "placement", "loop"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from torch import Tensor
 from inceptionlab import storage
 from inceptionlab.decoding import decode, loads_toml
 from inceptionlab.errors import InceptionLabError, RunError
+from inceptionlab.evaluation.answers import Answer, answers_csv
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
@@ -163,6 +164,10 @@ class RunFolder:
         storage.write_tensors(self.path / "predictions.safetensors", found)
         record = asdict(tested)
         storage.write_json(self.path / "test.json", {**record.pop("score"), **record})
+
+    def write_answers(self, answers: Sequence[Answer]) -> None:
+        """Write predictions.csv: what was answered on each test image, by its name."""
+        storage.write(self.path / "predictions.csv", answers_csv(answers))
 
     def tested(self) -> Tested:
         """What the test found."""
