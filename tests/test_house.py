@@ -35,7 +35,7 @@ ORDER = {
     "evaluation": ["options", "metrics", "answers", "predictions", "views", "calibration", "corruptions", "protocol"],
     "report": ["charts", "page", "run_page", "data_page"],
     "training": ["allocation", "precision", "recipe", "records", "callbacks", "state", "freezing", "optimizers",
-                 "averaging", "sharding", "placement", "loop"],
+                 "averaging", "balance", "sharding", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "runs": ["options", "environment", "setup", "folder", "log", "progress", "configuring", "fitting", "prediction",
