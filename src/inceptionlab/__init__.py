@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inceptionlab.analysis.difference import diff
     from inceptionlab.analysis.drawing import draw
+    from inceptionlab.analysis.figures import Look
     from inceptionlab.analysis.formulas import explain
     from inceptionlab.analysis.geometry import measure, smallest_input
     from inceptionlab.benchmarking.measuring import benchmark
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
         StorageError,
     )  # fmt: skip
     from inceptionlab.evaluation.metrics import Score
-    from inceptionlab.evaluation.protocol import Evaluation, Protocol
+    from inceptionlab.evaluation.options import Protocol
+    from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
     from inceptionlab.nn.features import FeatureNetwork, create_features
+    from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "analysis.difference": ("diff",),
     "analysis.drawing": ("draw",),
+    "analysis.figures": ("Look",),
     "analysis.formulas": ("explain",),
     "analysis.geometry": ("measure", "smallest_input"),
     "benchmarking.measuring": ("benchmark",),
@@ -80,11 +84,13 @@ _PLACES = {
         "ExportError", "MeasurementError", "MissingExtra",
     ),
     "evaluation.metrics": ("Score",),
-    "evaluation.protocol": ("Protocol", "Evaluation"),
+    "evaluation.options": ("Protocol",),
+    "evaluation.protocol": ("Evaluation",),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
+    "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
@@ -117,8 +123,8 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
-    "measure", "smallest_input", "explain", "diff", "draw", "load_weights", "export_weights", "load_data",
-    "as_dataset", "check_data", "DataSet",
+    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights",
+    "load_data", "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
