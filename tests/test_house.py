@@ -117,6 +117,28 @@ def test_files_and_functions_are_short(path):
             assert count <= (8 if "cli" in path.parts else 6), f"{node.name} takes {count} parameters"
 
 
+def reads_text(call):
+    """Whether a call reads or writes text in an encoding of its own."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if isinstance(getattr(call.func, "value", None), ast.Name) and call.func.value.id == "storage":
+        return False
+    modes = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    binary = any("b" in mode for mode in modes)
+    if name == "open":
+        return not binary and (isinstance(call.func, ast.Name) or bool(modes) or not call.args)
+    text = [word for word in call.keywords if word.arg == "text" and getattr(word.value, "value", False) is True]
+    method = isinstance(call.func, ast.Attribute) and name in ("read_text", "write_text", "reconfigure")
+    return method or name == "TextIOWrapper" or bool(text)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_whatever_reads_or_writes_text_names_its_encoding(path):
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and reads_text(call) and not any(word.arg is None for word in call.keywords):
+            words = {word.arg for word in call.keywords}
+            assert words & {"encoding", "errors"}, f"{path.name}:{call.lineno} names no encoding"
+
+
 def test_the_median_function_is_short():
     lengths = []
     for path in FILES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inceptionlab.data.dataset import DataSet, for_data
-from inceptionlab.data.registry import default_recipe, load_data
+from inceptionlab.data.registry import default_recipe, full_name, load_data
 from inceptionlab.runs.options import Changes, Choices
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
@@ -25,7 +25,7 @@ def configure(
     for a network that does not fit, `ConfigError` for a recipe, `DataError` for data.
     """
     chosen = choices or Choices()
-    name = data if isinstance(data, str) else data.name
+    name = full_name(data) if isinstance(data, str) else data.name
     how = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or default_recipe(name))
     loaded = load_for(model, data, chosen, data_dir) if isinstance(data, str) else data
     spec = fitted_to(model, loaded, chosen)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from inceptionlab.analysis.figures import USUAL, Look
 from inceptionlab.cli.variant import Variant
 from inceptionlab.report.diagrams import save_drawing
+from inceptionlab.zoo.naming import is_place
 
 
 def draw(
@@ -36,5 +37,7 @@ def draw(
     variant
         Changes of the network.
     """
-    path = out or Path(f"{name.partition('|')[0].strip()}{'.' + node if node else ''}.svg")
-    print(save_drawing((variant or Variant()).of(name), path, node, depth, look, width))
+    network = (variant or Variant()).of(name)
+    title = network.name if is_place(name) else name.partition("|")[0].strip()
+    path = out or Path(f"{title}{'.' + node if node else ''}.svg")
+    print(save_drawing(network, path, node, depth, look, width))
