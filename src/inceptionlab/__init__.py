@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from inceptionlab.zoo.naming import network_of
     from inceptionlab.zoo.own import blocks_of
     from inceptionlab.zoo.registry import get_spec, list_models
+    from inceptionlab.zoo.summary import summary
 
 _PLACES = {
     "analysis.difference": ("diff",),
@@ -115,6 +116,7 @@ _PLACES = {
     "zoo.naming": ("network_of",),
     "zoo.own": ("blocks_of",),
     "zoo.registry": ("get_spec", "list_models"),
+    "zoo.summary": ("summary",),
 }  # fmt: skip
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
 _PACKAGES = ("spec", "rules")
@@ -123,8 +125,8 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
-    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights",
-    "load_data", "as_dataset", "check_data", "DataSet",
+    "measure", "summary", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "load_weights",
+    "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
