@@ -34,7 +34,8 @@ if TYPE_CHECKING:
         StorageError,
     )  # fmt: skip
     from inceptionlab.evaluation.metrics import Score
-    from inceptionlab.evaluation.protocol import Evaluation, Protocol
+    from inceptionlab.evaluation.options import Protocol
+    from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
@@ -82,7 +83,8 @@ _PLACES = {
         "ExportError", "MeasurementError", "MissingExtra",
     ),
     "evaluation.metrics": ("Score",),
-    "evaluation.protocol": ("Protocol", "Evaluation"),
+    "evaluation.options": ("Protocol",),
+    "evaluation.protocol": ("Evaluation",),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),

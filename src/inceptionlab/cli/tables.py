@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from inceptionlab.errors import ConfigError, counted, listed
 
 if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
+    from inceptionlab.runs.prediction import Prediction
 
 SHOWN = 10
 
 
+def ending(path: Path, wanted: str, what: str) -> None:
+    """Refuse a name for a file that says another kind than is written. Raises `ConfigError`."""
+    if path.suffix.lower() != wanted:
+        raise ConfigError(f"{path} would hold {what}, which is {wanted[1:].upper()}; give a name that ends in {wanted}")
+
+
+def show_predictions(found: Sequence[Prediction]) -> None:
+    """Print the likeliest classes of images."""
+    for result in found:
+        print(result.path)
+        for one in result.top:
+            print(f"  {one.probability:7.2%}  {one.label}")
+
+
 def show_evaluation(found: Evaluation) -> None:
     """Print an evaluation."""
-    plain, width = found.score, max(len(row.label) for row in found.classes)
+    plain, width = found.score, max(len("class"), *(len(row.label) for row in found.classes))
     print(f"top-1 {_accuracy(plain)}")
-    print(f"top-5 {plain.top5:.2%}   loss {plain.loss:.4f}   calibration error {plain.ece:.2%}   n {plain.n:,}   "
-          f"computed in {found.precision}")  # fmt: skip
-    print(f"{'class':{width}}  precision  recall     F1      n")
-    for row in found.classes:
+    top5 = f"top-5 {plain.top5:.2%}   " if plain.has_top5 else ""
+    print(f"{top5}loss {plain.loss:.4f}   calibration error {plain.ece:.2%}   n {plain.n:,}   "
+          f"computed in {found.precision} by {found.engine}")  # fmt: skip
+    if found.left_out:
+        print(f"{counted(len(found.left_out), 'image')} left out that cannot be read: {listed(found.left_out)}")
+    print(f"{'class':{width}}  precision  recall     F1      n   (the worst F1 first)")
+    for row in found.worst_first:
         print(f"{row.label:{width}}  {row.precision:9.1%} {row.recall:7.1%} {row.f1:6.1%} {row.n:6,}")
     if found.views:
         views = found.views

@@ -70,20 +70,27 @@ PHOTOGRAPHS = "folder"
 
 
 def load_data(
-    name: str, input: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
+    name: str,
+    input: Input | None = None,
+    data_dir: Path | None = None,
+    mirror: str | None = None,
+    skip_unreadable: bool = False,
 ) -> DataSet:
     """A data set by name, one of the hub ("hf:NAME", "stream:NAME"), or a folder of images by path.
 
     The last two are read for the input `image`. Named sets are looked for in `data_dir`, in the folder that
-    INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. Raises
-    `DataError` where nothing can be read.
+    INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. With
+    `skip_unreadable` the images of a folder that cannot be read are left out. Raises `DataError` where nothing can be
+    read, and for images that cannot be where they are not to be left out.
     """
     wanted, preprocess = parse_name(name, NAMES), Preprocess(input or Input())
+    if skip_unreadable and wanted.kind != "folder":
+        raise DataError(f"--skip-unreadable leaves out files of a folder of images, and {name} is no folder")
     if wanted.kind in ("hf", "stream"):
         return hub.load(wanted, preprocess)
     if wanted.kind == "named":
         return KNOWN[wanted.place].load(wanted.place, _places(data_dir), data_dir or cache_folder(), mirror)
-    return folder.load(find_folder(wanted, data_dir), preprocess)
+    return folder.load(find_folder(wanted, data_dir), preprocess, skip_unreadable=skip_unreadable)
 
 
 def describe(name: str, data_dir: Path | None = None) -> Facts:

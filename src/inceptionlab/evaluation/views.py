@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,9 +14,9 @@ from inceptionlab.data.dataset import Samples
 from inceptionlab.data.decode import FILTERS, decode
 from inceptionlab.data.preprocess import Preprocess, as_image, centred
 from inceptionlab.data.progress import followed
+from inceptionlab.evaluation.options import Crops
 from inceptionlab.evaluation.predictions import device_of
 
-Crops = Literal[1, 10, 12, 144]
 SCALES = (8 / 7, 9 / 7, 10 / 7, 11 / 7)
 """The shorter sides of GoogLeNet's four scales over its input: 256, 288, 320, 352 for 224."""
 

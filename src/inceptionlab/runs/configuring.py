@@ -31,7 +31,8 @@ def configure(
     spec = fitted_to(model, loaded, chosen)
     weights = str(chosen.weights.resolve()) if chosen.weights else ""
     spec = spec_with(spec, weights) if weights else spec
-    return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
+    limits = chosen.limit_train, chosen.limit_test
+    return Setup(spec, how, name, chosen.seed, *limits, weights, chosen.skip_unreadable), loaded
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:
@@ -43,7 +44,8 @@ def changed(recipe: Recipe, changes: Changes) -> Recipe:
 
 def load_for(model: str | Network, data: str, choices: Choices, data_dir: Path | None = None) -> DataSet:
     """The data by name, photographs at the size that the network takes."""
-    return load_data(data, configured(model, input_size=choices.input_size, stem="imagenet").input, data_dir)
+    taken = configured(model, input_size=choices.input_size, stem="imagenet").input
+    return load_data(data, taken, data_dir, skip_unreadable=choices.skip_unreadable)
 
 
 def fitted_to(model: str | Network, data: DataSet, choices: Choices) -> Network:

@@ -8,7 +8,6 @@ from pathlib import Path
 from jaxtyping import Bool
 from torch import Tensor
 
-from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, ExportError
 from inceptionlab.evaluation.metrics import gain
 from inceptionlab.evaluation.predictions import logits_of
@@ -19,6 +18,7 @@ from inceptionlab.exporting.writers import export as export_network
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.prediction import Trained, load_run
+from inceptionlab.runs.setup import load_of
 from inceptionlab.spec.network import Network
 
 Source = Trained | RunFolder | InceptionNetwork | Network | Path | str
@@ -103,7 +103,7 @@ def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedI
     if trained.setup is None:
         raise ExportError("--int8 needs a run folder, whose training images it is calibrated on")
     preprocess, setup = trained.preprocess, trained.setup
-    data = load_data(setup.data, preprocess.input, data_dir)
+    data = load_of(setup, data_dir)
     images = preprocess.batch(data.train.limited(CALIBRATION).images[:])
     done = quantize(trained.network, trained.classes, images, path)
     test = data.test.limited(setup.limit_test)

@@ -86,6 +86,8 @@ class Choices:
     """Use only so many training images, for a trial."""
     limit_test: Count | None = None
     """Use only so many test images, for a trial."""
+    skip_unreadable: bool = False
+    """Leave out the images of a folder that cannot be read, and name them, instead of stopping at the first."""
 
     def __post_init__(self) -> None:
         validate(self)
