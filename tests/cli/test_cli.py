@@ -88,12 +88,17 @@ def test_show(capsys):
     assert run(capsys, "show", "inception_v3", "--input-size", "32")[0] == 0
 
 
-def test_no_number_has_sixteen_digits(capsys):
-    for arguments in (("list",), ("show", "inception_v3 | widen(0.333)"), ("show", "inception_next_tiny", "--depth", "3"),
-                      ("show", "xception", "--explain", "**"), ("show", "dilated_cnn", "--json"),
-                      ("list", "small_*", "--json"), ("show", "dilated_cnn", "--layers", "--json")):  # fmt: skip
-        _, out, _ = run(capsys, *arguments)
-        assert not re.search(r"\d\.\d{7}", out)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"], ["list", "small_*", "--json"], ["show", "inception_v3 | widen(0.333)"],
+        ["show", "inception_next_tiny", "--depth", "3"], ["show", "xception", "--explain", "**"],
+        ["show", "dilated_cnn", "--json"], ["show", "dilated_cnn", "--layers", "--json"],
+    ],
+)  # fmt: skip
+def test_no_number_has_sixteen_digits(capsys, arguments):
+    _, out, _ = run(capsys, *arguments)
+    assert not re.search(r"\d\.\d{7}", out)
 
 
 def test_diff_and_draw(capsys, tmp_path):

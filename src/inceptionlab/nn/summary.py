@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +133,7 @@ def _layers(module: nn.Module, shape: tuple[int, ...]) -> list[Layer]:
 
         return hook
 
-    inner: Any = module.named_modules()
+    inner = cast(Any, module).named_modules()
     for address, layer in inner:
         if address and not isinstance(layer, PASSING):
             layer.register_forward_hook(note(address, layer))
