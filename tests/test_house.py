@@ -25,7 +25,7 @@ ORDER = {
             "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "facts",
             "own", "naming", "configure"],
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
-           "layers.residual", "checkpointing", "initialise", "building", "features"],
+           "layers.residual", "checkpointing", "initialise", "building", "features", "summary"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
                 "named", "ordered", "folding", "loading", "exporting"],
     "data": ["progress", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",

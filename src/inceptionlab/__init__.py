@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
     from inceptionlab.nn.features import FeatureNetwork, create_features
+    from inceptionlab.nn.summary import Layer, Summary, summary
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.runs.configuring import configure
@@ -90,6 +91,7 @@ _PLACES = {
     "exporting.optimizing": ("optimize",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
+    "nn.summary": ("summary", "Summary", "Layer"),
     "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
     "runs.configuring": ("configure",),
@@ -123,7 +125,8 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
-    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights",
+    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
+    "load_weights", "export_weights",
     "load_data", "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",

@@ -14,6 +14,8 @@ from inceptionlab.analysis.words import describe
 from inceptionlab.spec.network import Network
 from inceptionlab.zoo.facts import ZooFacts
 
+NUMBERS = 52
+"""Columns that the numbers of a network's table take."""
 WIDE = 160
 """Columns of a terminal that has room for sources."""
 
@@ -57,24 +59,35 @@ def print_list(records: Sequence[ZooFacts]) -> None:
 
 def print_network(network: Network, depth: int) -> None:
     """A network as the table of its paper, down to a depth."""
-    table = Table("node", "what", box=None)
+    console = Console(highlight=False, markup=False)
+    console = console if console.is_terminal else Console(highlight=False, markup=False, width=200)
+    table, shown = Table(box=None, pad_edge=False), rows(network, depth)
+    table.add_column("node", no_wrap=True)
+    table.add_column("what")
     for column in ("output", "parameters", "MACs", "field"):
-        table.add_column(column, justify="right")
-    for row in rows(network, depth):
+        table.add_column(column, justify="right", no_wrap=True)
+    room = console.width - NUMBERS - max(len(_indented(row.path)) for row in shown)
+    for row in shown:
         sizes = row.field.sizes(network.input.shape)
         field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"
         numbers = format_shape(row.output), f"{row.params:,}", f"{row.macs:,}", field
-        table.add_row("  " * row.path.count(".") + row.path, describe(row.node), *numbers)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
-    console.print(
-        f"[bold]{network.title}[/bold]   input {format_shape(network.input.shape)}   {network.classes} classes"
-    )
+        table.add_row(_indented(row.path), _in_room(describe(row.node), room), *numbers)
+    console.print(f"{network.title}   input {format_shape(network.input.shape)}   {network.classes} classes",
+                  style="bold")  # fmt: skip
     console.print(table)
     total = measure(network)
     console.print(f"parameters {total.params:,}   MACs {total.macs:,} (multiply-adds; FLOPs are twice that)")
     if network.aux:
         console.print(f"with auxiliary heads: parameters {total.params_with_aux:,}   MACs {total.macs_with_aux:,}")
+
+
+def _indented(path: str) -> str:
+    return "  " * path.count(".") + path
+
+
+def _in_room(what: str, room: int) -> str:
+    """What a node is; where a line has no room for it, its branches begin lines."""
+    return what if len(what) <= room else what.replace(" | ", "\n| ")
 
 
 def _side(sizes: list[int]) -> str:
