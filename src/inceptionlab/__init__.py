@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
     from inceptionlab.nn.features import FeatureNetwork, create_features
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
@@ -84,6 +85,7 @@ _PLACES = {
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
     "rules": ("Rule", "parse_rule"),
+    "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
@@ -114,9 +116,9 @@ __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
     "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
+    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "continued", "Choices", "Machine",
+    "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run",
+    "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
     "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
     "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
