@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from inceptionlab.nn.summary import Layer, Summary, summary
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
@@ -94,6 +95,7 @@ _PLACES = {
     "nn.summary": ("summary", "Summary", "Layer"),
     "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
+    "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
@@ -126,11 +128,10 @@ __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
     "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
-    "load_weights", "export_weights",
-    "load_data", "as_dataset", "check_data", "DataSet",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
+    "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
+    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "continued", "Choices", "Machine",
+    "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run",
+    "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
     "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
     "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
