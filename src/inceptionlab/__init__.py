@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inceptionlab.analysis.difference import diff
     from inceptionlab.analysis.drawing import draw
+    from inceptionlab.analysis.figures import Look
     from inceptionlab.analysis.formulas import explain
     from inceptionlab.analysis.geometry import measure, smallest_input
     from inceptionlab.benchmarking.measuring import benchmark
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
     from inceptionlab.nn.features import FeatureNetwork, create_features
+    from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "analysis.difference": ("diff",),
     "analysis.drawing": ("draw",),
+    "analysis.figures": ("Look",),
     "analysis.formulas": ("explain",),
     "analysis.geometry": ("measure", "smallest_input"),
     "benchmarking.measuring": ("benchmark",),
@@ -85,6 +88,7 @@ _PLACES = {
     "exporting.optimizing": ("optimize",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
+    "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
@@ -115,7 +119,8 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
+    "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights",
+    "load_data", "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",

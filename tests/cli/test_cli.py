@@ -87,6 +87,12 @@ def test_diff_and_draw(capsys, tmp_path):
     assert out == f"{target}\n"
     assert target.read_text().startswith("<svg")
     assert run(capsys, "draw", "googlenet", "-o", str(tmp_path / "none" / "x.svg"))[0] == 2
+    module = ("draw", "small_v1", "--node", "inception3a", "--layout", "horizontal", "--params", "-o")
+    assert run(capsys, *module, str(tmp_path / "x.png"), "--width", "800", "--theme", "dark")[0] == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    code, _, err = run(capsys, *module, str(tmp_path / "x.gif"))
+    assert code == 2
+    assert err.endswith("x.gif ends in .gif: a drawing is written as .svg, .png or .pdf\n")
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,8 @@ def test_a_run_leaves_a_folder(finished):
         "lr",
         "seconds",
         "images_per_second",
+        "train_top1",
+        "images",
     }
     assert [r.epoch for r in RunFolder(folder).epochs()] == [1, 2, 3]
     assert len(list((folder / "state").iterdir())) == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -146,9 +148,15 @@ class RunFolder:
         return found
 
     def write_epochs(self, epochs: list[Epoch]) -> None:
-        """Write metrics.jsonl anew."""
-        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs)
-        storage.write(self.path / "metrics.jsonl", lines)
+        """Write metrics.jsonl, and metrics.csv for spreadsheets, anew."""
+        storage.write(self.path / "metrics.jsonl", "".join(f"{json.dumps(asdict(epoch))}\n" for epoch in epochs))
+        header = [entry.name for entry in fields(Epoch)]
+        storage.write(self.path / "metrics.csv", "".join(f"{_csv(row)}\n" for row in (header, *map(_row, epochs))))
+
+    def add_epoch(self, epoch: Epoch) -> None:
+        """Add an epoch to metrics.jsonl and metrics.csv, after `write_epochs`."""
+        storage.append(self.path / "metrics.jsonl", json.dumps(asdict(epoch)))
+        storage.append(self.path / "metrics.csv", _csv(_row(epoch)))
 
     def write_fitted(self, fitted: Fitted) -> None:
         """Note how training ended."""
@@ -224,6 +232,17 @@ class RunFolder:
 
 def _spec_text(setup: Setup) -> str:
     return dumps(setup.spec) + "\n"
+
+
+def _row(epoch: Epoch) -> list[Any]:
+    return list(asdict(epoch).values())
+
+
+def _csv(row: list[Any]) -> str:
+    """A line of CSV; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    return text.getvalue()
 
 
 def run_folder(run: RunFolder | Path | str) -> RunFolder:

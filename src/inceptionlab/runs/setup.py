@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inceptionlab.data.dataset import DataSet, Samples
@@ -13,7 +13,7 @@ from inceptionlab.data.split import stratified
 from inceptionlab.decoding import Count, Natural, validate
 from inceptionlab.spec.codec import digest
 from inceptionlab.spec.network import Network
-from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.recipe import Recipe, defining
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Setup:
     @property
     def key(self) -> str:
         """A name for the run's folder: network, data, and a hash of what defines it."""
-        plain = [digest(self.spec), asdict(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
+        plain = [digest(self.spec), defining(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
         plain += [self.weights] if self.weights else []
         plain += ["skip_unreadable"] if self.skip_unreadable else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
