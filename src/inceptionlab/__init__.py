@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inceptionlab.data.dataset import DataSet
     from inceptionlab.data.own import as_dataset
     from inceptionlab.data.preprocess import Preprocess, create_transform
-    from inceptionlab.data.registry import load_data
+    from inceptionlab.data.registry import list_datasets, load_data
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from inceptionlab.nn.features import FeatureNetwork, create_features
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from inceptionlab.studies.results import StudyResults
     from inceptionlab.studies.study import study
     from inceptionlab.training.callbacks import Callbacks
+    from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
     from inceptionlab.weights.exporting import export_weights
@@ -76,7 +78,7 @@ _PLACES = {
     "data.dataset": ("DataSet",),
     "data.own": ("as_dataset",),
     "data.preprocess": ("create_transform", "Preprocess"),
-    "data.registry": ("load_data",),
+    "data.registry": ("load_data", "list_datasets"),
     "errors": (
         "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
         "ExportError", "MeasurementError", "MissingExtra",
@@ -90,6 +92,7 @@ _PLACES = {
     "nn.features": ("create_features", "FeatureNetwork"),
     "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
+    "rules.facts": ("list_rules",),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
@@ -106,6 +109,7 @@ _PLACES = {
     "studies.results": ("StudyResults",),
     "studies.study": ("study",),
     "training.callbacks": ("Callbacks",),
+    "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
     "weights.exporting": ("export_weights",),
@@ -121,7 +125,8 @@ __all__ = [
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
     "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights",
     "load_data", "as_dataset", "check_data", "DataSet",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
+    "list_datasets", "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "list_recipes", "recipe_fields",
+    "list_rules", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
     "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
+from inceptionlab.data.sources.naming import LAYOUT
 from inceptionlab.errors import InceptionLabError
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
@@ -25,6 +26,7 @@ def _app() -> App:
     app.command(study)
     for name, about in COMMANDS.items():
         lines = "\n".join(["Examples:", *(f"  {example}" for example in about["examples"])])
+        lines += f"\n\n{LAYOUT}" if about.get("folders") else ""
         group, _, command = name.rpartition(" ")
         module = (group or command).replace("-", "_")
         place = f"inceptionlab.cli.commands.{module}:{command.replace('-', '_').replace('list', 'list_')}"
