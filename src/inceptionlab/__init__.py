@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inceptionlab.data.dataset import DataSet
     from inceptionlab.data.own import as_dataset
     from inceptionlab.data.preprocess import Preprocess, create_transform
-    from inceptionlab.data.registry import load_data
+    from inceptionlab.data.registry import list_datasets, load_data
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from inceptionlab.nn.summary import Layer, Summary, summary
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from inceptionlab.studies.results import StudyResults
     from inceptionlab.studies.study import study
     from inceptionlab.training.callbacks import Callbacks
+    from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
     from inceptionlab.weights.exporting import export_weights
@@ -80,7 +82,7 @@ _PLACES = {
     "data.dataset": ("DataSet",),
     "data.own": ("as_dataset",),
     "data.preprocess": ("create_transform", "Preprocess"),
-    "data.registry": ("load_data",),
+    "data.registry": ("load_data", "list_datasets"),
     "errors": (
         "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
         "ExportError", "MeasurementError", "MissingExtra",
@@ -95,6 +97,7 @@ _PLACES = {
     "nn.summary": ("summary", "Summary", "Layer"),
     "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
+    "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
@@ -112,6 +115,7 @@ _PLACES = {
     "studies.results": ("StudyResults",),
     "studies.study": ("study",),
     "training.callbacks": ("Callbacks",),
+    "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
     "weights.exporting": ("export_weights",),
@@ -126,10 +130,11 @@ _PACKAGES = ("spec", "rules")
 
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
-    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
+    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
     "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
-    "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "continued", "Choices", "Machine",
+    "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet", "list_datasets",
+    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "list_recipes", "recipe_fields",
+    "configure", "continued", "Choices", "Machine",
     "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run",
     "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
     "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxtyping import Bool
 from torch import Tensor
 
-from inceptionlab.errors import ConfigError, ExportError
+from inceptionlab.errors import ConfigError, ExportError, counted
 from inceptionlab.evaluation.metrics import gain
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.exporting.engines import open_engine
@@ -28,8 +28,8 @@ CALIBRATION = 256
 
 @dataclass(frozen=True, slots=True)
 class ExportedInt8:
-    """An 8-bit file; on the run's test images, how often its prediction is the network's, both accuracies, and their
-    difference with its 95 % interval; the layers that were kept in fp32.
+    """An 8-bit file; on the run's test `images`, how often its prediction is the network's, both accuracies, and their
+    difference with its 95 % interval; the layers that were kept in fp32, by their addresses in the network.
     """
 
     file: Path
@@ -40,14 +40,15 @@ class ExportedInt8:
     low: float
     high: float
     kept_in_fp32: tuple[str, ...]
+    images: int
 
     def __str__(self) -> str:
         change, low, high = (f"{100 * value:+.2f}" for value in (self.change, self.low, self.high))
         return "\n".join([
             str(self.file),
-            f"agreement on test images: {self.agreement:.2%}",
+            f"predictions that agree with the network's on {counted(self.images, 'test image')}: {self.agreement:.2%}",
             f"top-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: {self.top1_int8:.2%}",
-            f"change in points: {change} (95 % interval {low} to {high})",
+            f"change of top-1 in points: {change} (95 % interval {low} to {high}, paired)",
             f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}",
         ])  # fmt: skip
 
@@ -113,7 +114,7 @@ def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedI
     right = [in_fp32 == labels, in_int8 == labels]
     return ExportedInt8(
         done.path, _share(in_fp32 == in_int8), _share(right[0]), _share(right[1]),
-        *gain(*right), done.kept,
+        *gain(*right), done.kept, len(test),
     )  # fmt: skip
 
 

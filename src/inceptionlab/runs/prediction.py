@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inceptionlab import storage
 from inceptionlab.data.preprocess import Preprocess
-from inceptionlab.errors import ConfigError, DataError, RunError
+from inceptionlab.errors import ConfigError, DataError, RunError, counted
 from inceptionlab.exporting.about import About, EngineName
 from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import RUNNING, Engine, Runner, load_engine
@@ -186,7 +186,9 @@ def _imported(path: Path, device: str | torch.device, blocks: Blocks | None) -> 
     network = _with_weights(from_json(about["spec"], blocks), path, device)
     classes = about.get("classes") or [str(i) for i in range(network.spec.classes)]
     if len(classes) != network.spec.classes or not classes:
-        raise RunError(f"{path} names {len(classes)} classes and its network has {network.spec.classes}")
+        raise RunError(
+            f"{path} names {counted(len(classes), 'class', 'classes')} and its network has {network.spec.classes}"
+        )
     return Trained(network, tuple(classes))
 
 

@@ -103,5 +103,7 @@ def training_and_validation(data: DataSet, setup: Setup) -> tuple[Samples, Sampl
     if data.validation is not None:
         return images, data.validation
     lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few images may leave a class with one
-    rest, part = stratified(images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation")
+    rest, part = stratified(
+        images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation", classes=images.classes
+    )
     return images.subset(rest), images.subset(part)

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from inceptionlab.errors import DataError, nearest
+from inceptionlab.errors import DataError, counted, listed, nearest
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.weights.folding import folded, for_channels
@@ -33,9 +33,9 @@ class Account:
     input: Input
 
     def __str__(self) -> str:
-        parts = [f"{self.source}: {len(self.loaded)} tensors loaded"]
-        parts += [f"dropped {', '.join(_tops(self.dropped))}"] if self.dropped else []
-        parts += [f"new {', '.join(_tops(self.new))}"] if self.new else []
+        parts = [f"{self.source}: {counted(len(self.loaded), 'tensor')} loaded"]
+        parts += [f"dropped {listed(_tops(self.dropped), 12)}"] if self.dropped else []
+        parts += [f"new {listed(_tops(self.new), 12)}"] if self.new else []
         return "; ".join(parts)
 
     def describe_input(self) -> str:

@@ -14,8 +14,8 @@ from inceptionlab.errors import DataError
 
 def export(
     source: str, *, to: Literal["torch", "onnx", "openvino", "executorch"],
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None, int8: bool = False, pixels: bool = False,
-    data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
+    output: Annotated[Path | None, Parameter(name=["--out", "--output", "-o"])] = None, int8: bool = False,
+    pixels: bool = False, data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
     """Write a network for another program, then run the file and print how far its logits are from the network's.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 
 
 def import_weights(
@@ -57,5 +57,5 @@ def _names(path: Path, count: int) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as names of classes: {error}") from None
     if len(names) != count:
-        raise DataError(f"{path} names {len(names)} classes and the network has {count}")
+        raise DataError(f"{path} names {counted(len(names), 'class', 'classes')} and the network has {count}")
     return names
