@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.progress import progress_bar
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
+    from inceptionlab.source.generation import code
     from inceptionlab.spec.network import Aux, Input, Network
     from inceptionlab.studies.design import Study
     from inceptionlab.studies.loading import load_study
@@ -94,6 +95,7 @@ _PLACES = {
     "runs.progress": ("progress_bar",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
+    "source.generation": ("code",),
     "spec.network": ("Network", "Input", "Aux"),
     "studies.design": ("Study",),
     "studies.loading": ("load_study",),
@@ -113,12 +115,13 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
-    "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
-    "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
+    "explain", "diff", "draw", "code", "load_weights", "export_weights", "load_data", "as_dataset", "check_data",
+    "DataSet", "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine",
+    "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run",
+    "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export",
+    "load_engine", "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError",
+    "SizeError", "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError",
+    "MissingExtra",
 ]  # fmt: skip
 
 
