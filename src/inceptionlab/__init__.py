@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.progress import progress_bar
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
+    from inceptionlab.source.generation import code
     from inceptionlab.spec.network import Aux, Input, Network
     from inceptionlab.studies.design import Study
     from inceptionlab.studies.loading import load_study
@@ -109,6 +110,7 @@ _PLACES = {
     "runs.progress": ("progress_bar",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
+    "source.generation": ("code",),
     "spec.network": ("Network", "Input", "Aux"),
     "studies.design": ("Study",),
     "studies.loading": ("load_study",),
@@ -131,7 +133,7 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
-    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
+    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer", "code",
     "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet", "list_datasets",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "list_recipes", "recipe_fields",
     "configure", "continued", "Choices", "Machine",
