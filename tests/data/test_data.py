@@ -478,3 +478,13 @@ def test_the_real_fashion_mnist(fashion):
     loaded = load_data(fashion)
     assert loaded.train.images.shape == (60_000, 28, 28, 1)
     assert torch.bincount(loaded.test.labels).tolist() == [1000] * 10
+
+
+def test_every_image_has_a_name(tmp_path):
+    make_folder(tmp_path, ("train", "test"))
+    loaded = folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
+    assert loaded.test.name(0) == "test/ants/0.png"
+    assert loaded.train.subset(torch.tensor([3, 1])).name(1) == "train/ants/1.png"
+    samples = array_set(np.zeros((6, 4, 4), np.uint8), np.zeros(6, np.int64), ("a",))
+    part = samples.subset(torch.tensor([5, 2, 4])).subset(torch.tensor([2, 1]))
+    assert [samples.name(3), part.name(0), part.name(1)] == ["image 3", "image 4", "image 2"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,13 +20,15 @@ from inceptionlab.spec.network import Network
 @dataclass(frozen=True, slots=True)
 class Samples:
     """`images` is `n h w c`, in memory or not, `labels` is `n`; `classes` names the labels. `paths` where they came
-    from files.
+    from files, below `folder`; `numbers` where they are a part of a set, by their places in it.
     """
 
     images: Images
     labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
     paths: tuple[str, ...] = ()
+    folder: str = ""
+    numbers: Int64[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
@@ -49,7 +52,18 @@ class Samples:
     def subset(self, index: Int64[Tensor, " m"]) -> Samples:
         """The images at `index`, in its order."""
         paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
-        return replace(self, images=self.images.subset(index), labels=self.labels[index], paths=paths)
+        images, labels, places = self.images.subset(index), self.labels[index], index.cpu()
+        numbers = places if self.numbers is None else self.numbers[places]
+        return replace(self, images=images, labels=labels, paths=paths, numbers=numbers)
+
+    def name(self, i: int) -> str:
+        """What the image at place `i` is called: its file as seen from the data's folder ("test/cat/3.jpg"), or its
+        number in the set as it came ("image 12") where it has none.
+        """
+        if self.paths:
+            path = Path(self.paths[i])
+            return (path.relative_to(self.folder) if self.folder else path).as_posix()
+        return f"image {i if self.numbers is None else int(self.numbers[i])}"
 
     def limited(self, count: int | None) -> Samples:
         """The first `count` images of a fixed shuffle, so that every class takes part; all for None."""

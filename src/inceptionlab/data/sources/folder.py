@@ -32,7 +32,7 @@ def load(folder: Path, preprocess: Preprocess, seed: int = 0) -> DataSet:
     parts = {name: folder / name for name in ("train", "val", "test") if (folder / name).is_dir()}
     if "train" not in parts:
         return _flat(folder, preprocess, seed)
-    read = {name: _read(path, preprocess) for name, path in parts.items()}
+    read = {name: _read(path, preprocess, folder) for name, path in parts.items()}
     if "test" in read:
         return DataSet(
             folder.name, read["train"], read["test"], read.get("val"), note="train/, val/ and test/ as found"
@@ -44,7 +44,7 @@ def load(folder: Path, preprocess: Preprocess, seed: int = 0) -> DataSet:
 
 
 def _flat(folder: Path, preprocess: Preprocess, seed: int) -> DataSet:
-    train, test = split_off_test(_read(folder, preprocess), seed)
+    train, test = split_off_test(_read(folder, preprocess, folder), seed)
     return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of the images by seed {seed}")
 
 
@@ -103,7 +103,7 @@ def _readable(path: str) -> None:
         raise DataError(f"{path!a} has a name that is not UTF-8; rename it") from None
 
 
-def _read(folder: Path, preprocess: Preprocess) -> Samples:
+def _read(folder: Path, preprocess: Preprocess, root: Path) -> Samples:
     classes, files, labels = find_images(folder)
     settings = [*preprocess.stored_shape, preprocess.input.interpolation]
     place, size = folder_of(files, settings), preprocess.stored_shape
@@ -117,7 +117,7 @@ def _read(folder: Path, preprocess: Preprocess) -> Samples:
     else:
         _refuse_too_large(folder, len(files), size)
         images = in_memory(place, len(files), size, decoded, folder.name)
-    return Samples(images, torch.tensor(labels), classes, tuple(files))
+    return Samples(images, torch.tensor(labels), classes, tuple(files), str(root))
 
 
 def _refuse_too_large(folder: Path, count: int, size: tuple[int, int, int]) -> None:
