@@ -60,6 +60,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"known are {shown}" if names else "nothing is known by any name here"
 
 
+def counted(n: int, thing: str, things: str = "") -> str:
+    """A number of things in words: "1 image", "1,200 images", "2 classes" (whose plural is `things`)."""
+    return f"{n:,} {thing if n == 1 else things or f'{thing}s'}"
+
+
+def listed(items: Iterable[object], most: int = 6) -> str:
+    """Things in a row for a sentence, of which no more than `most` are shown: "a, b and 998 more"."""
+    names = [str(item) for item in items]
+    shown, rest = names[:most], len(names) - most
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
 def one_of(kind: str, name: str, value: object, known: tuple[str, ...]) -> None:
     """Refuse `kind(name=value)` where the value is not a known one."""
     if value not in known:

@@ -19,7 +19,8 @@ from inceptionlab.runs.fitting import fit, make_fabric
 from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import load_trained
-from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.repeating import command_of
+from inceptionlab.runs.setup import Setup, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
 
@@ -69,9 +70,11 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     found = Predictions(logits, images.labels.cpu())
     result = score(found.logits, found.labels)
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.flip_tta else 1)
+    training, validation = (len(part) for part in training_and_validation(loaded, setup))
     about = Facts(
-        run.path.name, f"{loaded.name} ({loaded.note})", tested.selected_by, asdict(run.config()), asdict(began)
-    )
+        run.path.name, f"{loaded.name} ({loaded.note})", tested.selected_by, asdict(run.config()), asdict(began),
+        (training, validation), command_of(setup),
+    )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)
     run.write_page(curves(epochs), report_html(report))
