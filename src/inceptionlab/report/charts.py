@@ -20,7 +20,7 @@ MOST_CELLS = 100
 """Classes up to which each of its cells says its count."""
 LEVEL = 3
 """Letters of class names up to which they are not turned."""
-HIGHEST = 101
+HIGHEST = 100.4
 """Where an axis of per cent ends, so that nothing above 100 stands at it."""
 DARK = 0.65
 """The share from which a cell is so dark that its number is light."""

@@ -32,6 +32,8 @@ from inceptionlab.studies.statistics import Comparison
 LINES = ("-", "--", ":", "-.")
 LONGEST = 60
 """Letters of a name in a chart."""
+NARROW = 18
+"""Letters of a name up to which two stand beside each other in a legend."""
 MOST_INTERACTIONS = 4
 
 
@@ -78,7 +80,7 @@ def curves_svg(cells: Sequence[CellResult]) -> str:
         place = axes[0]
         for number, row in enumerate(cells):
             epochs, values, colour = range(1, len(row.curve) + 1), [100 * value for value in row.curve], _colour(number)
-            if row.n > 1:
+            if row.n > 1 and row.band:
                 low, high = zip(*((100 * a, 100 * b) for a, b in row.band), strict=True)
                 place.fill_between(epochs, low, high, color=colour, alpha=0.13, linewidth=0)
             place.plot(epochs, values, LINES[number // len(HUES) % len(LINES)], color=colour,
@@ -91,14 +93,22 @@ def curves_svg(cells: Sequence[CellResult]) -> str:
 
 
 def _numbers_at_the_ends(axes: Any, curves: Sequence[Sequence[float]]) -> None:
-    """The number of each curve beside its end; those that would lie on each other are moved apart."""
-    ends = sorted((100 * curve[-1], number) for number, curve in enumerate(curves, 1) if curve)
+    """The number of each curve beside its end, in its colour; those that would lie on each other are moved apart."""
+    ends = sorted((100 * curve[-1], number) for number, curve in enumerate(curves) if curve)
     low, high = axes.get_ylim()
-    lowest = float("-inf")
-    for value, number in ends:
-        lowest = max(value, lowest + 0.05 * (high - low))
-        axes.annotate(str(number), (1.0, lowest), xycoords=axes.get_yaxis_transform(), xytext=(4, 0),
-                      textcoords="offset points", va="center_baseline", annotation_clip=False)  # fmt: skip
+    places = _apart([value for value, _ in ends], min(0.06, 1 / max(1, len(ends))) * (high - low), high)
+    for place, (_, number) in zip(places, ends, strict=True):
+        axes.annotate(str(number + 1), (1.0, place), xycoords=axes.get_yaxis_transform(), xytext=(6, 0),
+                      textcoords="offset points", va="center_baseline", annotation_clip=False,
+                      color=_colour(number))  # fmt: skip
+
+
+def _apart(values: Sequence[float], gap: float, highest: float) -> list[float]:
+    """Rising values moved to at least `gap` from each other, none of them above `highest`."""
+    places: list[float] = []
+    for value in values:
+        places.append(max(value, places[-1] + gap) if places else value)
+    return [min(place, highest - gap * (len(places) - 1 - i)) for i, place in enumerate(places)]
 
 
 def interactions_svg(results: StudyResults) -> list[str]:
@@ -110,19 +120,18 @@ def interactions_svg(results: StudyResults) -> list[str]:
 
 def _interaction(results: StudyResults, first: str, second: str) -> str:
     factors = results.study.factors
-    levels = list(factors[first])
+    levels, names = list(factors[first]), [f"{short(second, 20)}: {short(level, 20)}" for level in factors[second]]
 
     def plot(axes: Any) -> None:
         place = axes[0]
         for number, level in enumerate(factors[second]):
             means = [_mean_at(results.cells, {first: other, second: level}) for other in levels]
-            name = f"{short(second, 20)}: {short(level, 20)}"
             place.plot(range(len(levels)), means, LINES[number % len(LINES)], color=(INK, GREY)[number % 2],
-                       marker=MARKERS[number % len(MARKERS)], label=_in_legend(name))  # fmt: skip
+                       marker=MARKERS[number % len(MARKERS)], label=_in_legend(names[number]))  # fmt: skip
         place.set_xticks(range(len(levels)), [short(level, 14) for level in levels])
         place.set(xlabel=short(first), ylabel="test accuracy, %")
         place.margins(x=0.15)
-        legend_above(place, 2 if len(factors[second]) <= 4 else 3)
+        legend_above(place, 1 if max(map(len, names)) > NARROW else 2)
 
     return figure_svg(4.2, 3.0, 1, plot)
 

@@ -14,7 +14,8 @@ from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
 from inceptionlab.report.figures import HUES
 from inceptionlab.report.page import Table, render
-from inceptionlab.runs.repeating import command_of
+from inceptionlab.runs.repeating import command_of, flat
+from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
 from inceptionlab.studies.results import HEADS, StudyResults
@@ -113,14 +114,26 @@ def report_html(results: StudyResults) -> str:
 
 
 def _changes(results: StudyResults) -> list[_Change]:
-    """For each cell beside the reference: the lines of its difference, and a drawing of a changed block."""
+    """For each cell beside the reference: what differs in its recipe and its network, and a drawing of a changed
+    block.
+    """
     study = results.study
-    reference, found = study.spec(study.reference), list[_Change]()
+    first, found = study.setup(study.reference, study.seeds[0]), list[_Change]()
     for cell in study.cells()[1:]:
-        spec = study.spec(cell)
-        lines = "\n".join(diff(reference, spec))
-        found.append(_Change(label(cell), spec.title, changed_block(reference, spec), lines))
+        setup = study.setup(cell, study.seeds[0])
+        lines = diff(first.spec, setup.spec) if setup.spec != first.spec else ["The network is the reference's."]
+        drawing = changed_block(first.spec, setup.spec)
+        found.append(_Change(label(cell), setup.spec.title, drawing, "\n".join([*_settings(first, setup), *lines])))
     return found
+
+
+def _settings(first: Setup, setup: Setup) -> list[str]:
+    """The fields of a recipe that differ from the reference's."""
+    before, after = flat(asdict(first.recipe)), flat(asdict(setup.recipe))
+    return [
+        f"~ recipe: {name}: {json.dumps(before[name])} → {json.dumps(value)}"
+        for name, value in after.items() if value != before[name]
+    ]  # fmt: skip
 
 
 def _run_row(run: Run) -> _RunRow:
