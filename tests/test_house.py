@@ -38,6 +38,8 @@ ORDER = {
                  "averaging", "sharding", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
+    "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
+                 "rows", "sets", "extraction", "statistics", "result", "measuring"],
     "runs": ["options", "environment", "setup", "folder", "log", "progress", "configuring", "fitting", "prediction",
              "testing", "evaluating", "exporting"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
@@ -45,7 +47,8 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "training"],
+    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "training", "fidelity_words",
+            "processes"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from inceptionlab.data.own import as_dataset
     from inceptionlab.data.preprocess import Preprocess, create_transform
     from inceptionlab.data.registry import load_data
+    from inceptionlab.distances.measuring import fidelity, save_statistics
+    from inceptionlab.distances.result import FidelityResult
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -81,6 +83,8 @@ _PLACES = {
     "evaluation.protocol": ("Protocol", "Evaluation"),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
+    "distances.measuring": ("fidelity", "save_statistics"),
+    "distances.result": ("FidelityResult",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
     "rules": ("Rule", "parse_rule"),
@@ -117,8 +121,9 @@ __all__ = [
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
-    "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
-    "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
+    "fidelity", "save_statistics", "FidelityResult", "benchmark", "Study", "load_study", "study", "StudyResults",
+    "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
+    "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 
