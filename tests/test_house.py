@@ -41,6 +41,8 @@ ORDER = {
                  "optimizers", "averaging", "balance", "sharding", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
+    "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
+                  "rows", "sets", "extraction", "statistics", "result", "measuring"],
     "runs": ["options", "environment", "setup", "repeating", "folder", "beginning", "sentences", "log", "progress",
              "configuring", "fitting", "prediction", "testing", "evaluating", "exporting"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
@@ -48,7 +50,8 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words", "training"],
+    "cli": ["shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words", "training",
+            "fidelity_words", "processes"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo", "source"}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from inceptionlab.data.own import as_dataset
     from inceptionlab.data.preprocess import Preprocess, create_transform
     from inceptionlab.data.registry import list_datasets, load_data
+    from inceptionlab.distances.measuring import fidelity, save_statistics
+    from inceptionlab.distances.result import FidelityResult
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -93,6 +95,8 @@ _PLACES = {
     "evaluation.protocol": ("Evaluation",),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
+    "distances.measuring": ("fidelity", "save_statistics"),
+    "distances.result": ("FidelityResult",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
     "nn.summary": ("summary", "Summary", "Layer"),
@@ -131,16 +135,28 @@ _PACKAGES = ("spec", "rules")
 """What is read as `inceptionlab.rules.residual(0.1)`."""
 
 __all__ = [
+    # networks
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
+    # explanations
     "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer", "code",
-    "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet", "list_datasets",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "list_recipes", "recipe_fields",
-    "configure", "continued", "Choices", "Machine",
-    "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run",
-    "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
-    "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
-    "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
+    # weights
+    "load_weights", "export_weights",
+    # data
+    "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
+    # runs
+    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "continued", "Choices", "Machine", "Setup",
+    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
+    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    # distances between sets of images
+    "fidelity", "save_statistics", "FidelityResult",
+    # speed
+    "optimize", "export", "load_engine", "benchmark",
+    # studies
+    "Study", "load_study", "study", "StudyResults",
+    # errors
+    "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError", "ExportError",
+    "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 
