@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.protocol import Evaluation, Protocol
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
-    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
+    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
     from inceptionlab.nn.features import FeatureNetwork, create_features
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.runs.configuring import configure
@@ -57,8 +57,10 @@ if TYPE_CHECKING:
     from inceptionlab.training.callbacks import Callbacks
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.zoo.published import list_pretrained
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
@@ -81,7 +83,7 @@ _PLACES = {
     "evaluation.protocol": ("Protocol", "Evaluation"),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
-    "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
+    "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
     "rules": ("Rule", "parse_rule"),
     "runs.configuring": ("configure",),
@@ -102,8 +104,10 @@ _PLACES = {
     "training.callbacks": ("Callbacks",),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
+    "weights.creating": ("create_model",),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
+    "zoo.published": ("list_pretrained",),
     "zoo.registry": ("get_spec", "list_models"),
 }  # fmt: skip
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
@@ -112,8 +116,9 @@ _PACKAGES = ("spec", "rules")
 
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
-    "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
+    "get_spec", "list_models", "list_pretrained", "Network", "Input", "Aux", "Rule", "parse_rule", "measure",
+    "smallest_input", "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset",
+    "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",

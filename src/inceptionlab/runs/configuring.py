@@ -12,6 +12,7 @@ from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe, load_recipe, override, recipe_from
 from inceptionlab.weights.loading import spec_with
 from inceptionlab.zoo.configure import configured
+from inceptionlab.zoo.published import find_published, is_published
 
 
 def configure(
@@ -29,9 +30,14 @@ def configure(
     how = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or default_recipe(name))
     loaded = load_for(model, data, chosen, data_dir) if isinstance(data, str) else data
     spec = fitted_to(model, loaded, chosen)
-    weights = str(chosen.weights.resolve()) if chosen.weights else ""
+    weights = _lasting(chosen.weights) if chosen.weights else ""
     spec = spec_with(spec, weights) if weights else spec
     return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
+
+
+def _lasting(weights: Path) -> str:
+    """What the weights of a run are found by from anywhere: a path from the root, or the name of published ones."""
+    return find_published(weights).full if is_published(weights) else str(weights.resolve())
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:

@@ -38,7 +38,7 @@ def evaluate(
     Parameters
     ----------
     run
-        A run folder, or a file that import-weights wrote.
+        A run folder, a file that import-weights wrote, or NAME@WEIGHTS (see list --pretrained).
     data
         Other data (default: those of the run).
     device

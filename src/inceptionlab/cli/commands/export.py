@@ -23,7 +23,8 @@ def export(
     Parameters
     ----------
     source
-        A run folder, a file that import-weights wrote, or a network of the zoo (with random weights).
+        A run folder, a file that import-weights wrote, NAME@WEIGHTS (see list --pretrained), or a network of the zoo
+        (with random weights).
     to
         "torch" (torch.export), "onnx", "openvino", or "executorch" (torch.export in core operators).
     output
@@ -40,10 +41,11 @@ def export(
         Changes of a network of the zoo.
     """
     from inceptionlab.runs import exporting
+    from inceptionlab.zoo.published import is_published
 
-    place = Path(source)
-    if not place.exists() and ("/" in source or source.endswith(".safetensors")):
+    place, named = Path(source), is_published(source)
+    if not named and not place.exists() and ("/" in source or source.endswith(".safetensors")):
         raise DataError(f"{source} does not exist; give a run folder, a file of import-weights, or a network's name")
-    given = place if place.exists() else (variant or Variant()).of(source, aux=False)
+    given = place if named or place.exists() else (variant or Variant()).of(source, aux=False)
     done = exporting.export(given, to, output, pixels, int8, data_dir)
     print(json.dumps(exporting.as_json(done), indent=1) if json_ else done)

@@ -19,7 +19,7 @@ def predict(
     Parameters
     ----------
     run
-        A run folder, as train printed it, or a file that import-weights wrote.
+        A run folder, as train printed it, a file that import-weights wrote, or NAME@WEIGHTS (see list --pretrained).
     images
         Image files.
     top
