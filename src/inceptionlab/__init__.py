@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
-    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
+    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
     from inceptionlab.nn.features import FeatureNetwork, create_features
     from inceptionlab.nn.summary import Layer, Summary, summary
     from inceptionlab.report.diagrams import save_drawing
@@ -67,10 +67,12 @@ if TYPE_CHECKING:
     from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
     from inceptionlab.zoo.naming import network_of
     from inceptionlab.zoo.own import blocks_of
+    from inceptionlab.zoo.published import list_pretrained
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
@@ -97,7 +99,7 @@ _PLACES = {
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
     "distances.result": ("FidelityResult",),
-    "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
+    "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
     "nn.summary": ("summary", "Summary", "Layer"),
     "report.diagrams": ("save_drawing",),
@@ -124,10 +126,12 @@ _PLACES = {
     "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
+    "weights.creating": ("create_model",),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
     "zoo.naming": ("network_of",),
     "zoo.own": ("blocks_of",),
+    "zoo.published": ("list_pretrained",),
     "zoo.registry": ("get_spec", "list_models"),
 }  # fmt: skip
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
@@ -141,7 +145,7 @@ __all__ = [
     # explanations
     "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer", "code",
     # weights
-    "load_weights", "export_weights",
+    "list_pretrained", "load_weights", "export_weights",
     # data
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs

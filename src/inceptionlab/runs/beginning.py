@@ -13,6 +13,7 @@ from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
 from inceptionlab.weights.loading import load_weights, spec_with
+from inceptionlab.zoo.published import find_published, is_published
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:
@@ -45,7 +46,12 @@ def continued(run: RunFolder | Path | str, changes: Changes) -> Setup:
 
 
 def weights_file(given: Path | None) -> str:
-    """The file of weights that a file, or the folder of a run, is; "" for None. Raises `RunError` for a run without."""
+    """The file of weights that a file, or the folder of a run, is, or the full name of published ones; "" for None.
+
+    Raises `RunError` for a run without.
+    """
+    if given is not None and is_published(given):
+        return find_published(given).full
     if given is None or not given.is_dir():
         return str(given.resolve()) if given else ""
     run = RunFolder(given.resolve())

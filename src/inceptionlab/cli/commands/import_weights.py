@@ -35,9 +35,9 @@ def import_weights(
     out
         The file to write; predict and evaluate take it in the place of a run folder.
     """
-    from inceptionlab.nn.building import create_model
     from inceptionlab.spec.codec import to_json
     from inceptionlab.storage import write_tensors
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)
