@@ -35,27 +35,8 @@ def test_every_public_name_is_documented(name):
 
 def test_every_command_is_a_function():
     names = "fit test train evaluate predict optimize export load_engine study check_data benchmark load_data recipe"
-    for name in f"{names} build measure explain diff draw".split():
+    for name in f"{names} build measure explain diff draw code".split():
         assert callable(getattr(il, name))
-
-
-def test_a_summary_fits_a_screen(monkeypatch):
-    spec = il.get_spec("inception_v3")
-    measured = il.measure(spec)
-    for columns in (80, 100, 200):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        lines = repr(il.summary("inception_v3")).splitlines()
-        assert max(map(len, lines)) <= columns
-        assert len(lines) == 2 + len(measured.children) + len(measured.aux) + 2
-    assert f"parameters {measured.params:,} (90.9 MB in fp32)" in lines[-2]
-    assert repr(il.summary(spec)) == repr(il.summary(il.build(spec))) == repr(il.summary("Inception-v3"))
-    assert len(il.summary(spec, depth=2).rows) > len(il.summary(spec).rows)
-    assert il.summary("googlenet", input_size=128).measured.params == il.summary("googlenet").measured.params
-    assert "<table>" in il.summary(spec)._repr_html_()
-    with pytest.raises(il.SpecError, match="a int is no network"):
-        il.summary(3)
-    with pytest.raises(il.SizeError):
-        il.summary("inception_v3", input_size=32)
 
 
 @pytest.mark.parametrize("name", ["googlenet", "small_v1 | residual(0.1) | attend(cbam)", "xception", "inception_v3"])
@@ -68,3 +49,7 @@ def test_a_built_network_prints_what_computes(name):
     convolutions = sum(type(module).__name__ == "Conv2d" for module in model.modules())
     assert repr(model).count("Conv2d(") == convolutions
     assert len(lines) < 200
+
+
+def test_a_summary_takes_what_a_network_is_called():
+    assert str(il.summary("small_v1 | residual(0.1)")) == str(il.summary(il.get_spec("small_v1 | residual(0.1)")))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inceptionlab.cli.shell import exit_code
+from inceptionlab.data.sources.naming import LAYOUT
 from inceptionlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _app() -> App:
     app.command(study)
     for name, about in COMMANDS.items():
         lines = "\n".join(["Examples:", *(f"  {example}" for example in about["examples"])])
+        lines += f"\n\n{LAYOUT}" if about.get("folders") else ""
         group, _, command = name.rpartition(" ")
         module = (group or command).replace("-", "_")
         place = f"inceptionlab.cli.commands.{module}:{command.replace('-', '_').replace('list', 'list_')}"

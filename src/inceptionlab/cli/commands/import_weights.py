@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 
 
 def import_weights(
@@ -35,9 +35,9 @@ def import_weights(
     out
         The file to write; predict and evaluate take it in the place of a run folder.
     """
-    from inceptionlab.nn.building import create_model
     from inceptionlab.spec.codec import to_json
     from inceptionlab.storage import write_tensors
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)
@@ -57,5 +57,5 @@ def _names(path: Path, count: int) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as names of classes: {error}") from None
     if len(names) != count:
-        raise DataError(f"{path} names {len(names)} classes and the network has {count}")
+        raise DataError(f"{path} names {counted(len(names), 'class', 'classes')} and the network has {count}")
     return names
