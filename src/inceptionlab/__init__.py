@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inceptionlab.analysis.difference import diff
+    from inceptionlab.analysis.difference import Difference, diff
     from inceptionlab.analysis.drawing import draw
     from inceptionlab.analysis.figures import Look
     from inceptionlab.analysis.formulas import explain
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
-    "analysis.difference": ("diff",),
+    "analysis.difference": ("diff", "Difference"),
     "analysis.drawing": ("draw",),
     "analysis.figures": ("Look",),
     "analysis.formulas": ("explain",),
@@ -121,8 +121,8 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer", "load_weights", "export_weights",
-    "load_data", "as_dataset", "check_data", "DataSet",
+    "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
+    "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",

@@ -102,10 +102,16 @@ def test_no_number_has_sixteen_digits(capsys, arguments):
 
 
 def test_diff_and_draw(capsys, tmp_path):
-    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)")
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)", "--all")
     assert "- inception3a.pool:" in out
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)")
+    assert out.startswith("9 modules (inception3a … inception5b): branch pool removed; -601,920 parameters")
+    assert out.splitlines()[-1].startswith("parameters 5,179,078 → 4,575,958 (-11.6%), MACs ")
     _, out, _ = run(capsys, "diff", "small_v1", "small_v2", "--json")
-    assert isinstance(json.loads(out), list)
+    assert isinstance(json.loads(out)["changes"], list)
+    assert json.loads(out)["params"] == [5_179_078, 4_714_344]
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1")
+    assert out.startswith("equal: small_v1 and small_v1 are the same network")
     target = tmp_path / "x.svg"
     _, out, _ = run(capsys, "draw", "googlenet", "--node", "inception3a", "-o", str(target))
     assert out == f"{target}\n"

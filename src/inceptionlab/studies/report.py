@@ -119,7 +119,7 @@ def _changes(results: StudyResults) -> list[_Change]:
     reference, found = study.spec(study.reference), list[_Change]()
     for cell in study.cells()[1:]:
         spec = study.spec(cell)
-        lines = "\n".join(diff(reference, spec))
+        lines = str(diff(reference, spec))
         found.append(_Change(label(cell), spec.title, changed_block(reference, spec), lines))
     return found
 
