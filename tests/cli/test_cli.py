@@ -128,7 +128,7 @@ def test_diff_and_draw(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show", "inceptionv3"], "did you mean 'inception_v3'"),
+        (["show", "inceptoin_v3"], "did you mean 'inception_v3'"),
         (["show", "small_v1 | residul"], "did you mean 'residual'"),
         (["train", "--model", "small_v1"], "--model and --data"),
         ([*TRAIN, "--set", "ema"], "write NAME=VALUE"),

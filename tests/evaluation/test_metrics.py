@@ -1,4 +1,5 @@
 import csv
+import re
 import sys
 from xml.etree import ElementTree
 
@@ -115,15 +116,17 @@ def test_a_score_is_a_table_in_jupyter():
 
 
 def test_without_kornia_it_is_said(monkeypatch):
-    from inceptionlab import MissingExtra
     from inceptionlab.data.registry import load_data
+    from inceptionlab.errors import MissingExtra, install_command
     from inceptionlab.evaluation.corruptions import corrupted
 
     for part in ("filters", "enhance"):
         monkeypatch.setitem(sys.modules, f"kornia.{part}", None)
     images = load_data("digits").test.limited(8)
     assert len(corrupted(images, "noise", 1)) == 8
-    with pytest.raises(MissingExtra, match=r"kornia is not installed: pip install 'inceptionlab\[augment\]'"):
+    with pytest.raises(
+        MissingExtra, match=re.escape(f"kornia is not installed; install it with: {install_command('augment')}")
+    ):
         corrupted(images, "blur", 1)
 
 

@@ -13,6 +13,7 @@ from inceptionlab.analysis.tables import rows
 from inceptionlab.analysis.words import describe
 from inceptionlab.spec.network import Network
 from inceptionlab.zoo.facts import ZooFacts
+from inceptionlab.zoo.published import Published
 
 NUMBERS = 52
 """Columns that the numbers of a network's table take."""
@@ -55,6 +56,23 @@ def print_list(records: Sequence[ZooFacts]) -> None:
         more = [f"{r.params_with_aux:,}", r.member, r.source] if wide else []
         table.add_row(r.name, *cells, *more)
     (console if console.is_terminal else Console(width=240)).print(table)
+
+
+def print_published(rows: Sequence[Published]) -> None:
+    """A table of published weights, a form's default first; a narrow terminal is spared what few look for."""
+    console = Console()
+    wide = console.width >= WIDE or not console.is_terminal
+    table = Table("name", box=None)
+    for column in ("top-1 %", "top-5 %", "classes", "input", "MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("licence", *(("checksum", "address") if wide else ())):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        numbers = ["" if value is None else f"{value:g}" for value in (row.top1, row.top5)]
+        size = "" if row.megabytes is None else f"{row.megabytes:g}"
+        cells = [*numbers, str(row.classes), str(row.input.height), size, row.licence or "not found"]
+        table.add_row(row.full, *cells, *([row.checksum[:23] or "not found", row.url] if wide else []))
+    (console if console.is_terminal else Console(width=300)).print(table)
 
 
 def print_network(network: Network, depth: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,13 +45,16 @@ def show_evaluation(found: Evaluation) -> None:
         print(f"{row.label:{width}}  {row.precision:9.1%} {row.recall:7.1%} {row.f1:6.1%} {row.n:6,}")
     if found.views:
         views = found.views
-        print(f"with {views.forward_passes} forward passes an image: top-1 {_accuracy(views.score)}")
+        print(
+            f"with {counted(views.forward_passes, 'forward pass', 'forward passes')} an image: "
+            f"top-1 {_accuracy(views.score)}"
+        )
         print(f"  gain {100 * views.gain:+.2f} points ({100 * views.gain_low:+.2f} to {100 * views.gain_high:+.2f}, "
               "paired)")  # fmt: skip
     if found.temperature:
         fitted = found.temperature
         (before, after), (loss, new) = fitted.ece, fitted.loss
-        print(f"temperature {fitted.temperature:.3f}, fitted on {fitted.n:,} validation images: "
+        print(f"temperature {fitted.temperature:.3f}, fitted on {counted(fitted.n, 'validation image')}: "
               f"calibration error {before:.2%} to {after:.2%}, loss {loss:.4f} to {new:.4f}")  # fmt: skip
     for one in found.corruptions:
         print(f"{one.kind:>10} {one.severity}  top-1 {_accuracy(one.score)}")
@@ -61,12 +64,19 @@ def _accuracy(found: Score) -> str:
     return f"{found.top1:.2%} (95 % interval {found.top1_low:.2%} to {found.top1_high:.2%})"
 
 
+def _range(counts: Mapping[str, int]) -> str:
+    """How many images the smallest and the largest class have."""
+    smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    if counts[smallest] == counts[largest]:
+        return f"{counts[smallest]:,} each"
+    return f"from {counts[smallest]:,} ({smallest}) to {counts[largest]:,} ({largest})"
+
+
 def show_findings(found: Findings) -> None:
     """Print what is wrong with a data set."""
     for split, counts in found.counts.items():
-        smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-        print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes, from {counts[smallest]:,} "
-              f"({smallest}) to {counts[largest]:,} ({largest})")  # fmt: skip
+        classes = counted(len(counts), "class", "classes")
+        print(f"{split}: {counted(sum(counts.values()), 'image')} of {classes}, {_range(counts)}")
     print("sizes: " + ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in found.sizes) + "   modes: "
           + ", ".join(f"{mode} ({n:,})" for mode, n in found.modes.items()))  # fmt: skip
     print(f"unreadable: {len(found.unreadable)}")

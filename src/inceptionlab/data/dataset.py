@@ -39,7 +39,8 @@ class Samples:
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= len(self.classes):
             raise DataError(
-                f"labels run from {low} to {high}, but there are {len(self.classes)} classes (0 is the first)"
+                f"labels run from {low} to {high}, but there {'is' if len(self.classes) == 1 else 'are'} "
+                f"{counted(len(self.classes), 'class', 'classes')} (0 is the first)"
             )
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class Samples:
         if count is None or count >= len(self):
             return self
         if count < 1:
-            raise DataError(f"{count} images were asked for; give at least 1")
+            raise DataError(f"{counted(count, 'image')} were asked for; give at least 1")
         order = self.order(torch.Generator().manual_seed(0))
         return self.subset(order[:count].sort().values)
 

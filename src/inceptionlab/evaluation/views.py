@@ -14,6 +14,7 @@ from inceptionlab.data.dataset import Samples
 from inceptionlab.data.decode import FILTERS, decode
 from inceptionlab.data.preprocess import Preprocess, as_image, centred
 from inceptionlab.data.progress import followed
+from inceptionlab.errors import counted
 from inceptionlab.evaluation.options import Crops
 from inceptionlab.evaluation.predictions import device_of
 
@@ -75,7 +76,9 @@ def probabilities(
     def row(i: int) -> Tensor:
         return torch.stack([_mean(network, samples, i, preprocess, crops) for network, preprocess in networks]).mean(0)
 
-    everything = followed(range(len(samples)), f"{crops} crop(s), {len(networks)} network(s)", len(samples))
+    everything = followed(
+        range(len(samples)), f"{counted(crops, 'crop')}, {counted(len(networks), 'network')}", len(samples)
+    )
     return torch.stack([row(i) for i in everything])
 
 

@@ -74,10 +74,10 @@ def open_engine(path: Path, name: EngineName = "auto", precision: Precision = "f
     in that of the file. `threads` 0: as many as torch takes. Raises what `load_engine` does.
     """
     known = RUNNING.get(path.suffix.lower(), ())
-    if not path.exists():
-        raise ExportError(f"{path} does not exist; give an exported file, which ends in {', '.join(RUNNING)}")
-    if not path.is_file() or not known:
+    if not known or path.is_dir():
         raise ExportError(f"{path} is no exported file; give one that ends in {', '.join(RUNNING)}")
+    if not path.is_file():
+        raise ExportError(f"{path} does not exist; inceptionlab export writes such files")
     if name == "auto":
         usual = cast(EngineName, next((one for one in known if find_spec(one)), known[0]))
         why = f"the first that is installed of those that run {path.suffix} files ({', '.join(known)})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -21,22 +21,22 @@ from inceptionlab.evaluation.answers import Answer, answers_csv
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
-from inceptionlab.spec.codec import dumps, loads
+from inceptionlab.spec.codec import Blocks, dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
-
-Blocks = Mapping[str, Callable[[int], Any]]
-"""Factories of the `Block` nodes of a network, by the import path that its spec says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a test found and how: the score, what selected the weights, the precision and the views of each image."""
+    """What a test found and how: the score, what selected the weights, the precision and the views of each image; and
+    the runs that had read the test set before, from whose weights this one came.
+    """
 
     score: Score
     selected_by: str
     seed: int
     precision: str
     views: int = 1
+    read_before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,11 @@ class RunFolder:
         return self._has("test.json")
 
     @property
+    def is_run(self) -> bool:
+        """Whether a run began here."""
+        return self._has("config.toml") and self._has("spec.json")
+
+    @property
     def has_weights(self) -> bool:
         """Whether an epoch has ended, so that there are weights."""
         return self.weights.is_file() and self._has("classes.json")
@@ -85,7 +90,8 @@ class RunFolder:
         """Make this the folder of a run. Raises `RunError` where it holds another or a finished one."""
         if self.is_tested:
             raise RunError(
-                f"{self.path} holds a finished run; give another --seed or --out, or look at it with evaluate"
+                f"{self.path} holds a finished run; train on from its weights with --continue {self.path} --epochs N, "
+                "give another --seed or --out, or look at it with evaluate"
             )
         if self._has("config.toml"):
             if self.config() != Config.of(setup) or self._text("spec.json") != _spec_text(setup):
@@ -103,7 +109,7 @@ class RunFolder:
 
     def setup(self, blocks: Blocks | None = None) -> Setup:
         """What defines the run. `blocks` are the factories of its network's `Block` nodes."""
-        if not self._has("config.toml") or not self._has("spec.json"):
+        if not self.is_run:
             raise RunError(
                 f"{self.path} is not a run folder (it has no config.toml and spec.json); train prints the folder"
             )

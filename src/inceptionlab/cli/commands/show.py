@@ -17,7 +17,8 @@ from inceptionlab.spec.network import Network
 
 
 def show(
-    name: str, *, explain: str | None = None, layers: bool = False, depth: int = 1, aux: bool = True,
+    name: str, *, explain: str | None = None, layers: bool = False, depth: int = 1,
+    aux: Annotated[bool, Parameter(negative="--no-aux")] = True,
     json_: Annotated[bool, Parameter(name="--json")] = False,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
@@ -26,7 +27,8 @@ def show(
     Parameters
     ----------
     name
-        A network of the zoo; rules may follow, as in "small_v1 | residual(0.1)".
+        A network: of the zoo, FILE.py:FUNCTION, FILE.json or a run folder; rules may follow, as in
+        "small_v1 | residual(0.1)".
     explain
         Print the formulas of the node at this address with its numbers in them; of all that match a pattern, "*" for
         the top-level nodes, "**.pool" for every node of that name.

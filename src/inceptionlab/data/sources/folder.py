@@ -60,7 +60,7 @@ def _found(read: Mapping[str, Samples]) -> str:
 
 def split_off_test(samples: Samples, seed: int) -> tuple[Samples, Samples]:
     """(training, test): the images of a set that comes without a test part, divided by a seed."""
-    rest, part = stratified(samples.labels, TEST_FRACTION, seed)
+    rest, part = stratified(samples.labels, TEST_FRACTION, seed, classes=samples.classes)
     return samples.subset(rest), samples.subset(part)
 
 
