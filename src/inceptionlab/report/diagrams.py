@@ -89,7 +89,7 @@ def _scale(drawing: Scene, width: int | None) -> float:
 def _fonts() -> list[str]:
     from matplotlib.font_manager import fontManager
 
-    from inceptionlab.report.charts import FONTS
+    from inceptionlab.report.figures import FONTS
 
     installed = set(fontManager.get_font_names())
     return [name for name in FONTS if name in installed]
