@@ -28,7 +28,7 @@ def draw(
     depth
         Blocks deeper than this are one box each.
     out
-        The file to write, an SVG, PNG or PDF by its ending; NAME.svg by default.
+        The file to write, an SVG, PNG or PDF by its ending; by default an SVG named for the network.
     width
         The width of a PNG in pixels; twice the drawing's own by default.
     look
@@ -36,5 +36,13 @@ def draw(
     variant
         Changes of the network.
     """
-    path = out or Path(f"{name.partition('|')[0].strip()}{'.' + node if node else ''}.svg")
-    print(save_drawing((variant or Variant()).of(name), path, node, depth, look, width))
+    network = (variant or Variant()).of(name)
+    print(save_drawing(network, out or Path(_file_name(name, network.name, node)), node, depth, look, width))
+
+
+def _file_name(given: str, called: str, node: str) -> str:
+    """A file in this folder, named as the network was given; a file's and a folder's network by what it is called."""
+    given = given.partition("|")[0].strip()
+    plain = given if given.replace("_", "").replace(".", "").isalnum() and not given.endswith(".json") else called
+    whole = ".".join([plain, *([node] if node else [])])
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in whole) + ".svg"
