@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inceptionlab.analysis.difference import diff
+    from inceptionlab.analysis.difference import Difference, diff
     from inceptionlab.analysis.drawing import draw
     from inceptionlab.analysis.figures import Look
     from inceptionlab.analysis.formulas import explain
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
-    "analysis.difference": ("diff",),
+    "analysis.difference": ("diff", "Difference"),
     "analysis.drawing": ("draw",),
     "analysis.figures": ("Look",),
     "analysis.formulas": ("explain",),
@@ -143,8 +143,8 @@ __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
     # explanations
-    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
-    "code",
+    "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
+    "Layer", "code",
     # weights
     "list_pretrained", "load_weights", "export_weights",
     # data

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from inceptionlab import list_models
+from inceptionlab import get_spec, list_models
 from inceptionlab.cli import COMMANDS, main
 from inceptionlab.data.registry import digits
+from inceptionlab.spec.codec import dumps
 
 MODEL = "inception_net | small_stem(32) | norm(batch) | widen(0.25)"
 TRAIN = ["train", "--model", MODEL, "--data", "digits", "--limit-train", "200", "--limit-test", "60", "--device", "cpu"]
@@ -101,16 +102,26 @@ def test_no_number_has_sixteen_digits(capsys, arguments):
     assert not re.search(r"\d\.\d{7}", out)
 
 
-def test_diff_and_draw(capsys, tmp_path):
-    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)")
+def test_diff_and_draw(capsys, tmp_path, monkeypatch):
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)", "--all")
     assert "- inception3a.pool:" in out
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)")
+    assert out.startswith("9 modules (inception3a … inception5b): branch pool removed; -601,920 parameters")
+    assert out.splitlines()[-1].startswith("parameters 5,179,078 → 4,575,958 (-11.6%), MACs ")
     _, out, _ = run(capsys, "diff", "small_v1", "small_v2", "--json")
-    assert isinstance(json.loads(out), list)
+    assert isinstance(json.loads(out)["changes"], list)
+    assert json.loads(out)["params"] == [5_179_078, 4_714_344]
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1")
+    assert out.startswith("equal: small_v1 and small_v1 are the same network")
     target = tmp_path / "x.svg"
     _, out, _ = run(capsys, "draw", "googlenet", "--node", "inception3a", "-o", str(target))
     assert out == f"{target}\n"
     assert target.read_text().startswith("<svg")
     assert run(capsys, "draw", "googlenet", "-o", str(tmp_path / "none" / "x.svg"))[0] == 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.json").write_text(dumps(get_spec("dilated_cnn | widen(2.0)")), encoding="utf-8")
+    assert run(capsys, "draw", "own.json")[1] == "dilated_cnn.svg\n"
+    assert run(capsys, "draw", "small_v1 | residual(0.1)", "--node", "inception3a")[1] == "small_v1.inception3a.svg\n"
     module = ("draw", "small_v1", "--node", "inception3a", "--layout", "horizontal", "--params", "-o")
     assert run(capsys, *module, str(tmp_path / "x.png"), "--width", "800", "--theme", "dark")[0] == 0
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")

@@ -121,7 +121,8 @@ def _changes(results: StudyResults) -> list[_Change]:
     first, found = study.setup(study.reference, study.seeds[0]), list[_Change]()
     for cell in study.cells()[1:]:
         setup = study.setup(cell, study.seeds[0])
-        lines = diff(first.spec, setup.spec) if setup.spec != first.spec else ["The network is the reference's."]
+        changed = setup.spec != first.spec
+        lines = str(diff(first.spec, setup.spec)).splitlines() if changed else ["The network is the reference's."]
         drawing = changed_block(first.spec, setup.spec)
         found.append(_Change(label(cell), setup.spec.title, drawing, "\n".join([*_settings(first, setup), *lines])))
     return found

@@ -29,7 +29,7 @@ def draw(
     depth
         Blocks deeper than this are one box each.
     out
-        The file to write, an SVG, PNG or PDF by its ending; NAME.svg by default.
+        The file to write, an SVG, PNG or PDF by its ending; by default an SVG named for the network.
     width
         The width of a PNG in pixels; twice the drawing's own by default.
     look
