@@ -46,7 +46,7 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "training"],
+    "cli": ["loggers", "variant", "stopping", "network_tables", "tables", "study_words", "training"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo"}

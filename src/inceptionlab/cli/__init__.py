@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
+from inceptionlab.cli.loggers import warnings_only
 from inceptionlab.errors import InceptionLabError
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
@@ -34,6 +35,7 @@ def _app() -> App:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
+    warnings_only()
     try:
         _app()(arguments, exit_on_error=False)
     except CycloptsError:
