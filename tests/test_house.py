@@ -51,7 +51,7 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "app", "serving"],
-    "cli": ["shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words", "training",
+    "cli": ["shell", "loggers", "variant", "stopping", "network_tables", "tables", "reference", "study_words", "training",
             "fidelity_words", "processes"],
     "__main__": [],
 }  # fmt: skip

@@ -50,7 +50,7 @@ def opening(setup: Setup, data: DataSet, training: Samples, validation: Samples,
 
 def _overlaps(setup: Setup, before: RunFolder, digests: str) -> bool:
     """Whether a run on the same images split them in another way."""
-    theirs, began = before.setup(), before.environment()
+    theirs, began = before.config(), before.environment()
     splits = [(one.seed, one.limit_train, one.recipe.validation) for one in (setup, theirs)]
     return began is not None and began.data == digests and splits[0] != splits[1]
 
