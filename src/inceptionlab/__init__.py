@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.rules.facts import list_rules
+    from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
+    from inceptionlab.runs.dry import Plan, plan
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
@@ -93,7 +95,9 @@ _PLACES = {
     "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
     "rules.facts": ("list_rules",),
+    "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
+    "runs.dry": ("plan", "Plan"),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
@@ -123,11 +127,10 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights",
-    "load_data", "as_dataset", "check_data", "DataSet",
-    "list_datasets", "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "list_recipes", "recipe_fields",
-    "list_rules", "configure", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
+    "explain", "diff", "draw", "save_drawing", "Look", "load_weights", "export_weights", "load_data", "as_dataset",
+    "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment", "recipe", "Recipe",
+    "list_recipes", "recipe_fields", "list_rules", "configure", "plan", "Plan", "continued", "Choices", "Machine",
+    "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
     "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
     "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",

@@ -85,6 +85,7 @@ def test_a_run_leaves_a_folder(finished):
         "seed",
         "views",
         "precision",
+        "read_before",
     }
     assert (test["n"], test["seed"]) == (100, 0)
     assert test["top1"] == score.top1

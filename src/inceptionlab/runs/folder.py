@@ -30,13 +30,16 @@ Blocks = Mapping[str, Callable[[int], Any]]
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a test found and how: the score, what selected the weights, the precision and the views of each image."""
+    """What a test found and how: the score, what selected the weights, the precision and the views of each image; and
+    the runs that had read the test set before, from whose weights this one came.
+    """
 
     score: Score
     selected_by: str
     seed: int
     precision: str
     views: int = 1
+    read_before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,11 @@ class RunFolder:
         return self._has("test.json")
 
     @property
+    def is_run(self) -> bool:
+        """Whether a run began here."""
+        return self._has("config.toml") and self._has("spec.json")
+
+    @property
     def has_weights(self) -> bool:
         """Whether an epoch has ended, so that there are weights."""
         return self.weights.is_file() and self._has("classes.json")
@@ -85,7 +93,8 @@ class RunFolder:
         """Make this the folder of a run. Raises `RunError` where it holds another or a finished one."""
         if self.is_tested:
             raise RunError(
-                f"{self.path} holds a finished run; give another --seed or --out, or look at it with evaluate"
+                f"{self.path} holds a finished run; train on from its weights with --continue {self.path} --epochs N, "
+                "give another --seed or --out, or look at it with evaluate"
             )
         if self._has("config.toml"):
             if self.config() != Config.of(setup) or self._text("spec.json") != _spec_text(setup):
@@ -103,7 +112,7 @@ class RunFolder:
 
     def setup(self, blocks: Blocks | None = None) -> Setup:
         """What defines the run. `blocks` are the factories of its network's `Block` nodes."""
-        if not self._has("config.toml") or not self._has("spec.json"):
+        if not self.is_run:
             raise RunError(
                 f"{self.path} is not a run folder (it has no config.toml and spec.json); train prints the folder"
             )

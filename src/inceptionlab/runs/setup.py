@@ -11,6 +11,7 @@ from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.split import stratified
 from inceptionlab.decoding import Count, Natural, validate
+from inceptionlab.errors import ConfigError
 from inceptionlab.spec.codec import digest
 from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe, defining
@@ -31,17 +32,27 @@ class Setup:
     limit_test: Count | None = None
     weights: str = ""
     """A file of weights to begin with, of any source that `load_weights` knows."""
+    continued: str = ""
+    """The folder of a finished run whose weights this one begins with, on the same data split in the same way."""
     skip_unreadable: bool = False
     """Whether images of a folder that cannot be read are left out."""
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.weights and self.continued:
+            raise ConfigError(f"weights = {self.weights!r} and continued = {self.continued!r}: begin with one of them")
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether only a part of the images is used, so that its accuracy says little."""
+        return self.limit_train is not None or self.limit_test is not None
 
     @property
     def key(self) -> str:
         """A name for the run's folder: network, data, and a hash of what defines it."""
         plain = [digest(self.spec), defining(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
         plain += [self.weights] if self.weights else []
+        plain += ["continued", self.continued] if self.continued else []
         plain += ["skip_unreadable"] if self.skip_unreadable else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.spec.name}-{Path(self.data).name}-{ending}"
@@ -57,6 +68,7 @@ class Config:
     limit_train: Count | None = None
     limit_test: Count | None = None
     weights: str = ""
+    continued: str = ""
     skip_unreadable: bool = False
     recipe: Recipe = field(default_factory=Recipe)
 
@@ -66,15 +78,15 @@ class Config:
     def setup(self, spec: Network) -> Setup:
         """The setup of this configuration with its network."""
         limits = self.limit_train, self.limit_test
-        return Setup(spec, self.recipe, self.data, self.seed, *limits, self.weights, self.skip_unreadable)
+        begins = self.weights, self.continued
+        return Setup(spec, self.recipe, self.data, self.seed, *limits, *begins, self.skip_unreadable)
 
     @classmethod
     def of(cls, setup: Setup) -> Config:
         """The configuration of a setup."""
         limits = setup.limit_train, setup.limit_test
-        return cls(
-            setup.spec.title, setup.data, setup.seed, *limits, setup.weights, setup.skip_unreadable, setup.recipe
-        )
+        begins = setup.weights, setup.continued
+        return cls(setup.spec.title, setup.data, setup.seed, *limits, *begins, setup.skip_unreadable, setup.recipe)
 
 
 def load_of(setup: Setup, data_dir: Path | None = None) -> DataSet:

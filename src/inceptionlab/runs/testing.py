@@ -15,10 +15,12 @@ from inceptionlab.evaluation.metrics import Score, score
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.report.charts import curves
 from inceptionlab.report.run_page import Facts, RunReport, report_html
+from inceptionlab.runs.beginning import readers_before
 from inceptionlab.runs.fitting import fit, make_fabric
 from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import load_trained
+from inceptionlab.runs.sentences import before_words
 from inceptionlab.runs.setup import Setup, load_of
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
@@ -68,10 +70,10 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
         logits = logits_of(trained.network, images, trained.preprocess, flip_tta=setup.recipe.flip_tta)
     found = Predictions(logits, images.labels.cpu())
     result = score(found.logits, found.labels)
-    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, 2 if setup.recipe.flip_tta else 1)
-    about = Facts(
-        run.path.name, f"{loaded.name} ({_words(loaded)})", tested.selected_by, asdict(run.config()), asdict(began)
-    )
+    views, before = 2 if setup.recipe.flip_tta else 1, readers_before(setup, began.data)
+    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, views, before)
+    selected = f"{tested.selected_by}; {before_words(before)}" if before else tested.selected_by
+    about = Facts(run.path.name, f"{loaded.name} ({_words(loaded)})", selected, asdict(run.config()), asdict(began))
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)
     run.write_page(curves(epochs), report_html(report))

@@ -54,11 +54,6 @@ class Epoch:
     images: int | None = None
     """Training images of the epoch."""
 
-    @property
-    def minutes(self) -> float:
-        """Minutes of training, without validation and saving."""
-        return self.seconds / 60
-
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
