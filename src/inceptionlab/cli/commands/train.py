@@ -45,6 +45,10 @@ class Result:
     json_: Annotated[bool, Parameter(name="--json")] = False
     """Print what --dry-run shows as one object."""
 
+    def __post_init__(self) -> None:
+        if self.json_ and not self.dry_run:
+            raise ConfigError("--json is for --dry-run; a training prints its score, and its folder last")
+
 
 def train(
     *, model: str | None = None, data: str | None = None, recipe: str | None = None,
@@ -111,8 +115,6 @@ def train(
 def _train(setup: Setup, result: Result, machine: Machine, data: DataSet | None = None) -> None:
     """Train, or show what would be trained."""
     folder = result.out or Path("runs") / setup.key
-    if not result.dry_run and result.json_:
-        raise ConfigError("--json is for --dry-run; a training prints its score, and its folder last")
     if not result.dry_run:
         from inceptionlab.cli.training import train_and_show
 
