@@ -38,8 +38,8 @@ def configure(
     if chosen.stem == "auto" and not weights:
         change = changed_by_size(fitted_to(model, loaded, replace(chosen, stem="imagenet")), spec)
         say(change) if change else None
-    limits, skip = (chosen.limit_train, chosen.limit_test), chosen.skip_unreadable
-    return Setup(spec, how, name, chosen.seed, *limits, weights, skip_unreadable=skip), loaded
+    limits = chosen.limit_train, chosen.limit_test
+    return Setup(spec, how, name, chosen.seed, *limits, weights, chosen.skip_unreadable), loaded
 
 
 def _taking(weights: str, model: str | Network, data: DataSet, choices: Choices) -> Network:

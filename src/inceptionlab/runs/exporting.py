@@ -20,6 +20,7 @@ from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.prediction import Trained, load_run
 from inceptionlab.runs.setup import load_of
 from inceptionlab.spec.network import Network
+from inceptionlab.zoo.published import is_published
 
 Source = Trained | RunFolder | InceptionNetwork | Network | Path | str
 CALIBRATION = 256
@@ -64,11 +65,11 @@ def export(
 ) -> Exported | ExportedInt8:  # fmt: skip
     """Write a network for another program, then run the file and compare it with the network.
 
-    `source` is a run (its folder, or what `load_run` gives), a file that `import-weights` wrote, a network, or a spec,
-    which gets random weights. `path` is by default beside the run; an ending that says the kind of file is added. With
-    `pixels` the file takes pixels from 0 to 255. With `int8` it computes in 8 bits, calibrated on the run's training
-    images, and is tested on its test images.
-    `data_dir` is where named data are looked for.
+    `source` is a run (its folder, or what `load_run` gives), a file that `import-weights` wrote, published weights
+    (NAME@WEIGHTS), a network, or a spec, which gets random weights. `path` is by default beside the run; an ending that
+    says the kind of file is added. With `pixels` the file takes pixels from 0 to 255. With `int8` it computes in
+    8 bits, calibrated on the run's training images, and is tested on its test images. `data_dir` is where named data
+    are looked for.
 
     Raises `ConfigError` for options that do not go together, `ExportError` where the file differs, `MissingExtra`.
     """
@@ -96,6 +97,9 @@ def _trained(source: Source) -> tuple[Trained, Path]:
         return Trained(source, tuple(map(str, range(source.spec.classes)))), Path(source.spec.name)
     if isinstance(source, Trained):
         return source, Path(source.network.spec.name)
+    if not isinstance(source, RunFolder) and is_published(source):
+        trained = load_run(source)
+        return trained, Path(trained.network.spec.name)
     place = run_folder(source).path
     return load_run(place), place / "model" if place.is_dir() else place.with_suffix("")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -21,11 +21,8 @@ from inceptionlab.evaluation.answers import Answer, answers_csv
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
-from inceptionlab.spec.codec import dumps, loads
+from inceptionlab.spec.codec import Blocks, dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
-
-Blocks = Mapping[str, Callable[[int], Any]]
-"""Factories of the `Block` nodes of a network, by the import path that its spec says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
 from inceptionlab.spec.network import Input, Network
+from inceptionlab.weights.creating import create_model
+from inceptionlab.zoo.published import find_published, is_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ class Prediction:
 
 
 Source = Trained | Opened | RunFolder | Path | str
-"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, or one that `export` wrote."""
+"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, one that `export` wrote, or
+published weights by name (NAME@WEIGHTS).
+"""
 
 
 def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[Trained, str]:
@@ -155,14 +159,19 @@ def _opened(path: Path, engine: EngineName) -> Opened:
 
 
 def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
-    """The network of a run folder, or of a file that `import-weights` wrote, in evaluation mode.
+    """The network of a run folder, of a file that `import-weights` wrote, or of published weights
+    ("inception_v3@timm"), in evaluation mode.
 
-    `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit.
+    `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit,
+    `DataError` where published ones cannot be had.
     """
     if isinstance(source, Trained):
         return source
     if isinstance(source, Opened):
         raise RunError("an exported file holds no network of ours; predict and evaluate take it, load_run does not")
+    if not isinstance(source, RunFolder) and is_published(source):
+        row = find_published(source)
+        return Trained(_placed(create_model(row.full), device), row.class_names())
     run = run_folder(source)
     if is_exported(run):
         raise RunError(f"{run.path} is an exported file, which predict and evaluate take; load_run takes run folders")
@@ -200,6 +209,10 @@ def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> I
         raise RunError(
             f"{weights} does not fit its network {spec.title}: {str(error).splitlines()[-1].strip()}"
         ) from None
+    return _placed(network, device)
+
+
+def _placed(network: InceptionNetwork, device: str | torch.device) -> InceptionNetwork:
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 

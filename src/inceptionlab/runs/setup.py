@@ -32,10 +32,10 @@ class Setup:
     limit_test: Count | None = None
     weights: str = ""
     """A file of weights to begin with, of any source that `load_weights` knows."""
-    continued: str = ""
-    """The folder of a finished run whose weights this one begins with, on the same data split in the same way."""
     skip_unreadable: bool = False
     """Whether images of a folder that cannot be read are left out."""
+    continued: str = ""
+    """The folder of a finished run whose weights this one begins with, on the same data split in the same way."""
 
     def __post_init__(self) -> None:
         validate(self)
@@ -52,8 +52,8 @@ class Setup:
         """A name for the run's folder: network, data, and a hash of what defines it."""
         plain = [digest(self.spec), defining(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
         plain += [self.weights] if self.weights else []
-        plain += ["continued", self.continued] if self.continued else []
         plain += ["skip_unreadable"] if self.skip_unreadable else []
+        plain += ["continued", self.continued] if self.continued else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.spec.name}-{Path(self.data).name}-{ending}"
 
@@ -68,8 +68,8 @@ class Config:
     limit_train: Count | None = None
     limit_test: Count | None = None
     weights: str = ""
-    continued: str = ""
     skip_unreadable: bool = False
+    continued: str = ""
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
@@ -78,15 +78,18 @@ class Config:
     def setup(self, spec: Network) -> Setup:
         """The setup of this configuration with its network."""
         limits = self.limit_train, self.limit_test
-        begins = self.weights, self.continued
-        return Setup(spec, self.recipe, self.data, self.seed, *limits, *begins, self.skip_unreadable)
+        return Setup(
+            spec, self.recipe, self.data, self.seed, *limits, self.weights, self.skip_unreadable, self.continued
+        )
 
     @classmethod
     def of(cls, setup: Setup) -> Config:
         """The configuration of a setup."""
         limits = setup.limit_train, setup.limit_test
-        begins = setup.weights, setup.continued
-        return cls(setup.spec.title, setup.data, setup.seed, *limits, *begins, setup.skip_unreadable, setup.recipe)
+        return cls(
+            setup.spec.title, setup.data, setup.seed, *limits, setup.weights, setup.skip_unreadable, setup.continued,
+            setup.recipe,
+        )  # fmt: skip
 
 
 def load_of(setup: Setup, data_dir: Path | None = None) -> DataSet:

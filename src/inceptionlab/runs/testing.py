@@ -20,8 +20,9 @@ from inceptionlab.runs.fitting import fit, make_fabric
 from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import load_trained
+from inceptionlab.runs.repeating import command_of
 from inceptionlab.runs.sentences import before_words
-from inceptionlab.runs.setup import Setup, load_of
+from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
 
@@ -73,7 +74,11 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     views, before = 2 if setup.recipe.flip_tta else 1, readers_before(setup, began.data)
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, views, before)
     selected = f"{tested.selected_by}; {before_words(before)}" if before else tested.selected_by
-    about = Facts(run.path.name, f"{loaded.name} ({_words(loaded)})", selected, asdict(run.config()), asdict(began))
+    training, validation = (len(part) for part in training_and_validation(loaded, setup))
+    about = Facts(
+        run.path.name, f"{loaded.name} ({_words(loaded)})", selected, asdict(run.config()), asdict(began),
+        (training, validation), command_of(setup),
+    )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)
     run.write_page(curves(epochs), report_html(report))

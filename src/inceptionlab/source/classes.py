@@ -54,6 +54,13 @@ def _words(group: Group) -> bool:
     return all(is_word(name) for name, _ in group.children)
 
 
+def _looped(group: Group) -> bool:
+    """Whether the code runs over its children, identities among them, because their names cannot all stand in it."""
+    names = {name for name, _ in group.children}
+    unfit = group.kind == "split" and (len(names) == 1 or bool({"self", "x", "torch"} & names))
+    return group.kind == "seq" or unfit or not _words(group)
+
+
 def is_nothing(phrase: Phrase) -> bool:
     """Whether a phrase is the identity."""
     return isinstance(phrase, Call) and phrase.name == "nn.Identity"
@@ -77,7 +84,7 @@ def _made(group: Group, speaker: Speaker) -> list[str]:
         first, part = _widths(group, speaker)
         lines += lines_of("self.widths = ", bracketed("", first, *part, brackets="[]"), 2)
     for name, child in group.children:
-        if not is_nothing(child) or not _words(group) or group.kind == "seq":
+        if not is_nothing(child) or _looped(group):
             lines += assigned(name, speaker.say(child))
     return lines
 
@@ -155,7 +162,7 @@ def _fused(group: Group) -> list[str]:
 def _split(group: Group) -> list[str]:
     parts = "torch.split(x, self.widths, dim=1)"
     names = [name for name, _ in group.children]
-    if not _words(group) or {"self", "x", "torch"} & set(names) or len(names) == 1:
+    if _looped(group):
         pairs = f"zip(self.children(), {parts}, strict=True)"
         return [f"        parts = {pairs}", "        return torch.cat([branch(part) for branch, part in parts], dim=1)"]
     outputs = [_applied(name, child, name) for name, child in group.children]
@@ -190,7 +197,7 @@ def _about(group: Group, speaker: Speaker, where: str) -> str:
             x, scale = "shortcut(x)" if group.named("shortcut") else "x", speaker.text(of(group.numbers["scale"]))
             total = f"{x} + {'' if scale == '1.0' else f'{scale} * '}body(x)"
             text = f"{f'{group.more[0]}({total})' if group.more[0] else total} ({where})."
-    return text.replace("\\", "/").replace('"', "'")
+    return text
 
 
 def _places(shape: Shape) -> str:

@@ -53,10 +53,15 @@ def lines_of(before: str, code: Code, indent: int, behind: str = "") -> list[str
 
 
 def docstring(text: str, indent: int = 1) -> list[str]:
-    """A docstring, wrapped; its first line is `text` up to the first empty line."""
-    margin = "    " * indent
+    """A docstring, wrapped; quotes and backslashes, which names may hold, are made harmless."""
+    margin, text = "    " * indent, harmless(text)
     whole = f'{margin}"""{text}"""'
     if len(whole) <= LONGEST:
         return [whole]
     lines = textwrap.wrap(text, LONGEST - len(margin) - 3)
     return [f'{margin}"""{lines[0]}', *(margin + line for line in lines[1:]), f'{margin}"""']
+
+
+def harmless(text: str) -> str:
+    """A text that can stand in a docstring."""
+    return text.replace("\\", "/").replace('"', "'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from inceptionlab.analysis.costs import ghost_width, has_bias
 from inceptionlab.analysis.geometry import split_widths
@@ -17,6 +18,7 @@ from inceptionlab.spec.nodes import (
     Depthwise,
     Ghost,
     Linear,
+    Node,
     Product,
     Residual,
     Seq,
@@ -83,12 +85,12 @@ class Reader:
         self.used.setdefault(wanted, set()).update(options)
         return wanted
 
-    def _conv(self, node: Conv | Depthwise, x: Form, out: Hole | None = None) -> tuple[Call, Form]:
+    def _conv(self, node: Conv | Depthwise, x: Form, out: Form | None = None) -> tuple[Call, Form]:
+        """A convolution; `out` is how many channels it gives where that follows from others."""
         given: list[tuple[str, Argument]] = [("", x)]
         if isinstance(node, Conv):
-            width = out or self._hole(int(node.out))
-            given.append(("", of(width)))
-            y, multiplier = of(width), 0
+            y, multiplier = out or of(self._hole(int(node.out))), 0
+            given.append(("", y))
         else:
             y, multiplier = x.times(node.multiplier), node.multiplier
         kind = ConvKind(node.norm, node.act, has_bias(node), node.pad == "tf", multiplier)
@@ -117,7 +119,7 @@ class Reader:
         more = Depthwise(
             node.cheap, dilation=node.cheap_dilation, norm=node.norm, act=node.act, multiplier=node.ratio - 1
         )
-        primary, width = self._conv(main, x, first)
+        primary, width = self._conv(main, x, of(first))
         cheap, _ = self._conv(more, width)
         return Call("GhostConv", (("", primary), ("", cheap), ("", of(out)))), of(out)
 
@@ -167,7 +169,7 @@ class Reader:
         outputs: list[Form] = []
         for child, width in zip(row.children, widths, strict=True):
             self._branch = _name(child)
-            phrase, y = self.read(child, width)
+            phrase, y = self._projection(child, width, outputs) if _projects(node, child) else self.read(child, width)
             group.children += ((self._branch, phrase),)
             outputs.append(y)
             self._branch = ""
@@ -179,6 +181,12 @@ class Reader:
                 total = total.plus(y)
             return total
         return outputs[0]
+
+    def _projection(self, row: MeasuredNode, x: Form, outputs: list[Form]) -> tuple[Phrase, Form]:
+        """The shortcut that makes its input as wide as the body's output."""
+        conv, y = self._conv(cast(Conv, row.node), x, outputs[0])
+        self.found[row.path] = conv
+        return conv, y
 
     def _split(self, row: MeasuredNode, x: Form) -> list[Form]:
         """The widths of branches: all but the first have the same."""
@@ -201,6 +209,10 @@ class Reader:
 
 def _name(row: MeasuredNode) -> str:
     return row.path.rpartition(".")[2]
+
+
+def _projects(node: Node, child: MeasuredNode) -> bool:
+    return isinstance(node, Residual) and node.shortcut == "auto" and _name(child) == "shortcut"
 
 
 def _is_plain(name: str) -> bool:

@@ -60,10 +60,10 @@ def shapes_of(phrases: Iterable[Phrase]) -> Shapes:
 
 def _settle(shape: Shape, known: Shapes) -> None:
     """Find the texts of the holes and the parameters."""
-    inner = _inner_labels(shape, known)
+    inner, owned = _inner_labels(shape, known), _inner_texts(shape, known)
     origins: list[int | None] = []  # the hole whose parameter a hole is; None where it is no parameter itself
     for place in range(len(shape.first.holes)):
-        text, origin = _text(shape, place, origins)
+        text, origin = _text(shape, place, origins, owned)
         shape.texts.append(text)
         origins.append(origin)
     shape.labels = [_label(shape, place, origins, inner) for place in range(len(origins))]
@@ -83,16 +83,28 @@ def _indexed(places: tuple[int, ...], name: str, place: int) -> str:
     return name if len(places) == 1 else f"{name}[{places.index(place)}]"
 
 
-def _text(shape: Shape, place: int, origins: list[int | None]) -> tuple[int | float | str, int | None]:
+def _text(
+    shape: Shape, place: int, origins: list[int | None], owned: dict[Hole, _Owned]
+) -> tuple[int | float | str, int | None]:
     """(the text of a hole, the hole whose parameter it is)."""
-    hole, column = shape.first.holes[place], shape.column(place)
+    hole, column, holes = shape.first.holes[place], shape.column(place), shape.first.holes
     if hole.kind != "classes" and len(set(column)) == 1:
         return column[0], None
     for other, origin in enumerate(origins):
-        if origin == other and shape.first.holes[other].kind == hole.kind and shape.column(other) == column:
+        alike = origin == other and holes[other].kind == hole.kind and shape.column(other) == column
+        if alike and not _told_apart(owned.get(hole), owned.get(holes[other])):
             return "", other
     related = _related(shape, place) if hole.kind == "width" else None
     return (related, None) if related else ("", place)
+
+
+_Owned = tuple[Group, "int | float | str"]
+"""A group within, and how its class says a hole."""
+
+
+def _told_apart(one: _Owned | None, other: _Owned | None) -> bool:
+    """Whether a group within has two parameters for two holes; then so has the class around it."""
+    return one is not None and other is not None and one[0] is other[0] and one[1] != other[1]
 
 
 def _related(shape: Shape, place: int) -> str | None:
@@ -124,6 +136,18 @@ def _inner_labels(shape: Shape, known: Shapes) -> dict[Hole, str]:
     return labels
 
 
+def _inner_texts(shape: Shape, known: Shapes) -> dict[Hole, _Owned]:
+    """Holes of groups within, by the outermost that has them; the input of a group is its own."""
+    owned: dict[Hole, _Owned] = {}
+    for _, child in shape.first.children:
+        for group in groups_in(child):
+            owned |= {
+                hole: (group, text)
+                for hole, text in zip(group.holes[1:], known[shape_of(group)].texts[1:], strict=True)
+            }
+    return owned
+
+
 def _label(shape: Shape, place: int, origins: list[int | None], inner: dict[Hole, str]) -> str:
     """What a hole is called in the class, before names are made unlike each other."""
     group, hole = shape.first, shape.first.holes[place]
@@ -148,7 +172,7 @@ def _parameters(shape: Shape, new: list[int]) -> Iterable[Parameter]:
     labels: dict[str, list[int]] = {}
     for place in new:
         labels.setdefault(shape.labels[place], []).append(place)
-    for label, places in labels.items():
+    for label, places in sorted(labels.items(), key=lambda pair: _rank(shape, pair[1][0])):
         kind = shape.first.holes[places[0]].kind
         hint = "float" if kind in ("scale", "gamma", "p") else "int"
         if label == "num_classes":  # all of them are the network's
@@ -159,6 +183,11 @@ def _parameters(shape: Shape, new: list[int]) -> Iterable[Parameter]:
         else:
             for number, place in enumerate(places):
                 yield Parameter(f"{label}{number + 1 if number else ''}", (place,), hint)
+
+
+def _rank(shape: Shape, place: int) -> int:
+    """Widths come first, other numbers behind them, the number of classes last."""
+    return {"width": 0, "classes": 2}.get(shape.first.holes[place].kind, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from inceptionlab.errors import SpecError, nearest
 from inceptionlab.source.blocks import layer_text, parts_for
 from inceptionlab.source.classes import class_text
 from inceptionlab.source.expressions import Speaker
-from inceptionlab.source.layout import LONGEST, lines_of
+from inceptionlab.source.layout import LONGEST, docstring, harmless, lines_of
 from inceptionlab.source.naming import class_of, function_of, name_shapes
 from inceptionlab.source.phrases import Call, Form, Phrase, groups_in, shape_of
 from inceptionlab.source.reading import BLOCK, Reader
@@ -25,7 +25,7 @@ from inceptionlab.zoo.registry import REGISTRY
 
 _IMPORTS = (
     ("import math", r"\bmath\."), ("from collections import OrderedDict", r"\bOrderedDict\b"),
-    ("from functools import reduce", r"\breduce\("), ("", ""), ("import torch", r"\btorch\."),
+    ("from functools import reduce", r"(?<!\.)\breduce\("), ("", ""), ("import torch", r"\btorch\."),
     ("import torch.nn.functional as F", r"\bF\."),
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ def network_text(network: Network, command: str, has_more_weights: bool = False)
     about = [
         _title(network),
         "",
-        f"Made by     {command}",
+        f"Made by     {harmless(command)}",
         f"Input       b {_spaced(network.input.shape)}: {_prepared(network.input)}",
         f"Output      b {measured.children[-1].output[0] if measured.children else network.input.channels}, "
         f"{'logits' if network.classes else 'features'}",
@@ -62,7 +62,8 @@ def network_text(network: Network, command: str, has_more_weights: bool = False)
         "Weights of InceptionLab load as they are, because every tensor has its name there:",
         "",
         f"    model = {name}()",
-        f'    model.load_state_dict(safetensors.torch.load_file("model.safetensors"){_strict(has_more_weights)}',
+        '    weights = safetensors.torch.load_file("model.safetensors")',
+        f"    model.load_state_dict(weights{_strict(has_more_weights)}",
     ]
     size = ", ".join(str(side) for side in network.input.shape)
     example = [f"    model = {name}().eval()", f"    print(model(torch.rand(1, {size})).shape)"]
@@ -82,10 +83,15 @@ def node_text(network: Network, path: str, command: str) -> str:
     shapes = f"b {_spaced(row.input)} to b {_spaced(row.output)}"
     function = [
         f"def {name}() -> nn.Module:",
-        f'    """The module {path}: {shapes}."""',
+        *docstring(f"The module {path}: {shapes}."),
         *lines_of("return ", Speaker(draft.shapes, Context(lambda hole: hole.value)).say(phrase), 1),
     ]
-    about = [f"{path} of {_title(network)}", "", f"Made by     {command}", f"Parameters  {row.params:,}"]
+    about = [
+        f"{harmless(path)} of {_title(network)}",
+        "",
+        f"Made by     {harmless(command)}",
+        f"Parameters  {row.params:,}",
+    ]
     size = ", ".join(str(side) for side in row.input)
     example = [f"    module = {name}().eval()", f"    print(module(torch.rand(1, {size})).shape)"]
     return _file(about, [*classes, function], draft.reader, example)
@@ -131,7 +137,8 @@ def _refuse_blocks(phrases: Iterable[Phrase]) -> None:
 
 def _title(network: Network) -> str:
     entry = REGISTRY.get(network.name)
-    return f"{network.title}: {entry.member}, {entry.source}." if entry else f"{network.title}."
+    title = harmless(network.title)
+    return f"{title}: {entry.member}, {entry.source}." if entry else f"{title}."
 
 
 def _spaced(shape: tuple[int, ...]) -> str:
@@ -175,9 +182,9 @@ def _imports(text: str) -> Iterator[str]:
 
 
 def _fitted(line: str) -> list[str]:
-    """A line of the head, broken behind its label where it is too long; quotes that would end the head are taken."""
-    safe, lines = line.replace("\\", "/").replace('"""', chr(39) * 3), list[str]()
-    while len(safe) > LONGEST:
-        cut = safe.rfind(" ", 12, LONGEST) if " " in safe[12:LONGEST] else LONGEST
-        lines, safe = [*lines, safe[:cut]], f"            {safe[cut:].lstrip()}"
-    return [*lines, safe]
+    """A line of the head, broken behind its label where it is too long."""
+    lines = list[str]()
+    while len(line) > LONGEST:
+        cut = line.rfind(" ", 12, LONGEST) if " " in line[12:LONGEST] else LONGEST
+        lines, line = [*lines, line[:cut]], f"            {line[cut:].lstrip()}"
+    return [*lines, line]

@@ -22,7 +22,7 @@ def draw(
     Parameters
     ----------
     name
-        A network of the zoo, with or without rules.
+        A network: of the zoo, FILE.py:FUNCTION, FILE.json or a run folder, with or without rules.
     node
         The address of a node to draw instead of the whole.
     depth

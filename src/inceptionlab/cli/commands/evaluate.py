@@ -38,7 +38,8 @@ def evaluate(
     Parameters
     ----------
     run
-        A run folder, a file that import-weights wrote, or one that export wrote (.onnx, .xml, .pt2).
+        A run folder, a file that import-weights wrote, NAME@WEIGHTS (see list --pretrained), or a file that export
+        wrote (.onnx, .xml, .pt2).
     data
         Other data with the same classes (default: those of the run).
     ensemble

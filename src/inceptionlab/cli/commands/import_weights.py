@@ -11,7 +11,8 @@ from inceptionlab.errors import DataError, counted
 
 
 def import_weights(
-    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False, fold_input: bool = True,
+    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False,
+    fold_input: Annotated[bool, Parameter(negative="--no-fold-input")] = True,
     classes: Path | None = None, out: Annotated[Path, Parameter(alias="-o")] = Path("model.safetensors"),
 ) -> None:  # fmt: skip
     """Turn a checkpoint of another library into ours; code in it is never run.
@@ -34,9 +35,9 @@ def import_weights(
     out
         The file to write; predict and evaluate take it in the place of a run folder.
     """
-    from inceptionlab.nn.building import create_model
     from inceptionlab.spec.codec import to_json
     from inceptionlab.storage import write_tensors
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)

@@ -21,8 +21,8 @@ def predict(
     Parameters
     ----------
     run
-        A run folder, as train printed it, a file that import-weights wrote, or one that export wrote (.onnx, .xml,
-        .pt2).
+        A run folder, as train printed it, a file that import-weights wrote, NAME@WEIGHTS (see list --pretrained), or a
+        file that export wrote (.onnx, .xml, .pt2).
     images
         Image files.
     top
