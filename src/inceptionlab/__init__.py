@@ -154,8 +154,8 @@ __all__ = [
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs
     "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
-    "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
+    "load_run", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # distances between sets of images
     "fidelity", "save_statistics", "FidelityResult",
     # speed
