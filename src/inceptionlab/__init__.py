@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
+    from inceptionlab.runs.dry import Plan, plan
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
@@ -107,6 +108,7 @@ _PLACES = {
     "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
+    "runs.dry": ("plan", "Plan"),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
@@ -141,7 +143,8 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     # networks
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
-    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
+    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
+    "list_rules",
     # explanations
     "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
     "Layer", "code",
@@ -150,9 +153,9 @@ __all__ = [
     # data
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs
-    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "continued", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
+    "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
+    "load_run", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # distances between sets of images
     "fidelity", "save_statistics", "FidelityResult",
     # speed

@@ -57,8 +57,6 @@ def fit(
         run.claim(setup)
     fabric.barrier()
     loaded = data or load_of(setup, where.data_dir)
-    if loaded.left_out and fabric.is_global_zero:
-        calls.say(loaded.what_is_left_out)
     digests = f"{loaded.name}: {loaded.train.digest()}, {loaded.test.digest()}"
     if began is not None and began.data != digests:
         raise RunError(f"{run.path} began with the data {began.data} and finds {digests} now; put the same data back")

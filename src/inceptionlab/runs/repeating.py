@@ -25,6 +25,7 @@ def command_of(setup: Setup) -> str:
         f"--input-size {setup.spec.input.height}", "--stem imagenet", *(["--aux"] if setup.spec.aux else []),
         f"--seed {setup.seed}", *(f"--limit-{name} {value}" for name, value in limits.items() if value),
         *([f"--weights {quote(setup.weights)}"] if setup.weights else []),
+        *(["--skip-unreadable"] if setup.skip_unreadable else []),
         *(f"--set {quote(f'{name}={json.dumps(value)}')}" for name, value in changed.items()),
     ]  # fmt: skip
     return " ".join(parts)

@@ -33,6 +33,8 @@ def _nodes(section: Seq) -> str:
 
 def opening(setup: Setup, data: DataSet, training: Samples, validation: Samples, digests: str) -> Iterator[str]:
     """What a training says as it begins."""
+    if data.left_out:
+        yield data.what_is_left_out
     whole, split = len(data.train), f"{len(validation):,} for validation"
     if setup.limit_train is not None:
         used = min(setup.limit_train, whole)
