@@ -46,7 +46,7 @@ ORDER = {
                 "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
-    "web": ["batching", "app", "serving"],
+    "web": ["batching", "words", "uploads", "app", "serving"],
     "cli": ["variant", "stopping", "network_tables", "tables", "study_words", "training"],
     "__main__": [],
 }  # fmt: skip
@@ -157,7 +157,8 @@ def test_public_names_stay_functions_when_modules_are_imported():
 
 
 PACKAGES = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "lightning_fabric": "lightning-fabric",
-            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w"}  # fmt: skip
+            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w",
+            "python_multipart": "python-multipart"}  # fmt: skip
 UNDECLARED = {"timm", "torchvision", "fsspec"}
 """Peers that a benchmark measures where they are installed; fsspec comes with `datasets`, whose files it opens."""
 

@@ -21,7 +21,9 @@ def serve(
 ) -> None:
     """Answer over HTTP: a page for people at /, and JSON for programs at /predict, /model and /health.
 
-    A program sends an image file as the body: curl --data-binary @cat.jpg http://127.0.0.1:8000/predict?top=3
+    A program sends an image file as the body, answered by an object (curl --data-binary @cat.jpg
+    http://127.0.0.1:8000/predict?top=3), or files as a form, answered by an array with their names (curl -F file=@a.jpg
+    -F file=@b.jpg http://127.0.0.1:8000/predict).
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def serve(
         What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", or "auto", the one measured to be
         fastest here.
     json_
-        Print an object with the address and the engine.
+        Print an object with the address, the engine and who chose it.
     """
     from inceptionlab.runs.prediction import load_run, with_engine
     from inceptionlab.web.serving import serve
@@ -47,7 +49,9 @@ def serve(
     trained, name = with_engine(load_run(run, device), engine)
 
     def ready(address: str) -> None:
-        words = f"{address}   ({trained.network.spec.title} by {name}; Ctrl-C ends it)"
-        print(json.dumps({"address": address, "engine": name}) if json_ else words, flush=True)
+        chosen = f"{name}, which auto chose" if engine == "auto" else name
+        words = f"{address}   ({trained.network.spec.title} by {chosen}; Ctrl-C ends it)"
+        facts = {"address": address, "engine": name, "chosen_by": "auto" if engine == "auto" else "you"}
+        print(json.dumps(facts) if json_ else words, flush=True)
 
     serve(trained, name, host, port, batch, ready)
