@@ -168,8 +168,8 @@ def test_a_form_of_files_is_answered_by_an_array_with_their_names(address, image
 @pytest.mark.parametrize(("parts", "status", "words"), [
     ([], 400, ("there is no image", "没有图片")),
     ([("note", None, b"hello")], 400, ("the field 'note' of the form is not a file", "不是文件")),
-    ([("file", "a.txt", b"text")], 400, ("a.txt cannot be read as an image", "无法读取图片")),
-    ([("file", "a.jpg", b"")], 400, ("a.jpg cannot be read as an image", "无法读取图片")),
+    ([("file", "a.txt", b"text")], 400, ("a.txt cannot be read as an image", "无法作为图片读取")),
+    ([("file", "a.jpg", b"")], 400, ("a.jpg cannot be read as an image", "a.jpg 无法作为图片读取")),
     ([("file", "a.jpg", b"x")] * (MOST_FILES + 1), 400, ("at most 16 files", "最多 16 个文件")),
     ([("file", "a.jpg", bytes(LARGEST_BODY // 2))] * 2, 413, ("more than 32 MiB", "超过 32 MiB")),
 ])  # fmt: skip

@@ -129,8 +129,6 @@ async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Resp
     try:
         inputs = [await asyncio.to_thread(_prepared, trained, one) for one in given]
         logits = await asyncio.gather(*(batcher.logits(x.to(trained.device)) for x in inputs))
-    except DataError as error:
-        raise Refusal(400, NOT_READ, (error,)) from None
     except BusyError:
         raise Refusal(503, BUSY, headers={"Retry-After": "1"}) from None
     took = round(1e3 * (time.perf_counter() - began), 2)
@@ -141,7 +139,10 @@ async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Resp
 
 
 def _prepared(trained: Trained, one: Upload) -> Float[Tensor, "1 c h w"]:
-    return trained.preprocess.prepare(io.BytesIO(one.content), one.name)
+    try:
+        return trained.preprocess.prepare(io.BytesIO(one.content), one.name or "the image")
+    except DataError as error:
+        raise Refusal(400, NOT_READ, (error, f"{one.name} " if one.name else "这个文件")) from None
 
 
 def _top(request: Request) -> int:

@@ -21,7 +21,7 @@ _MOST_PARTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An image file as it came, with the name that a form gave it."""
+    """An image file as it came, with the name that a form gave it ("" for a body)."""
 
     name: str
     content: bytes
@@ -39,7 +39,7 @@ async def uploads(request: Request) -> list[Upload]:
     content = b"".join([part async for part in _limited(request)])
     if not content:
         raise Refusal(400, NOTHING)
-    return [Upload("the image", content)]
+    return [Upload("", content)]
 
 
 async def _limited(request: Request) -> AsyncGenerator[bytes]:

@@ -40,9 +40,11 @@ NO_FILE = Sentence(
     "表单字段 {!r} 不是文件；请以文件形式发送图片，类别数写作 ?top=3",
 )
 NOT_READ = Sentence(
-    "{}",
-    "无法读取图片：需要 JPEG、PNG、BMP、GIF、WebP、TIFF 或 PPM 格式，边长不少于 4 像素，总像素不超过 1 亿（原因：{}）",
+    "{0}",
+    "{1}无法作为图片读取：请给出内容完整的 JPEG、PNG、BMP、GIF、WebP、TIFF 或 PPM 文件，"
+    "每边至少 4 像素，总像素不超过 1 亿",
 )
+"""The reason, which the reader of images gives in English; which file, for Chinese, with all that would work."""
 TOP = Sentence("top={}: ask for at least 1 class", "top={}：至少要 1 个类别")
 BUSY = Sentence("too many images wait; try again in a moment", "等待的图片太多；请稍后再试")
 NO_PLACE = Sentence(
