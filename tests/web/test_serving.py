@@ -16,6 +16,7 @@ from PIL import Image
 
 from inceptionlab import create_model
 from inceptionlab.cli import main
+from inceptionlab.exporting.engines import Engine
 from inceptionlab.report.page import style_sheet
 from inceptionlab.runs.prediction import Trained, predict
 from inceptionlab.spec.codec import to_json
@@ -210,7 +211,7 @@ def test_an_engine_that_fails_is_said_and_the_server_goes_on(trained, image):
         raise RuntimeError("no memory")
 
     async def ask():
-        app = application(replace(trained, runner=failing))
+        app = application(replace(trained, engine=Engine("torch", "fp32", failing)))
         messages = []
 
         async def receive():
@@ -298,17 +299,18 @@ def test_the_command_serves_until_it_is_asked_to_stop(trained, image, tmp_path):
     assert (said["engine"], status, len(json.loads(content)["top"])) == ("torch", 200, 5)
 
 
-@pytest.mark.parametrize(("engine", "words"), [("auto", "by torch, which auto chose;"), ("torch", "by torch;")])
-def test_the_first_line_says_what_auto_chose(trained, tmp_path, monkeypatch, capsys, engine, words):
+def test_the_first_line_says_what_auto_chose_and_why(trained, tmp_path, monkeypatch, capsys):
     weights = tmp_path / "w.safetensors"
     write_tensors(weights, trained.network.state_dict(), {"spec": to_json(trained.network.spec)})
-    monkeypatch.setattr("inceptionlab.exporting.choosing.fastest", lambda *_: "torch")
+    monkeypatch.setattr("inceptionlab.exporting.choosing.timed", lambda *_: {"torch": 0.002})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("uvicorn.Server.run", lambda *_: None)
-    main(["serve", str(weights), "--engine", engine, "--port", "0"])
-    assert words in capsys.readouterr().out
-    main(["serve", str(weights), "--engine", engine, "--port", "0", "--json"])
-    assert json.loads(capsys.readouterr().out)["chosen_by"] == ("auto" if engine == "auto" else "you")
+    main(["serve", str(weights), "--port", "0"])
+    assert "by torch, the fastest here in batches of 1 image (torch 2 ms); Ctrl-C" in capsys.readouterr().out
+    main(["serve", str(weights), "--port", "0", "--engine", "torch"])
+    assert "by torch; Ctrl-C" in capsys.readouterr().out
+    main(["serve", str(weights), "--port", "0", "--json"])
+    assert json.loads(capsys.readouterr().out)["why"].startswith("the fastest here")
 
 
 def test_a_port_that_is_taken_is_said(trained, address, tmp_path, capsys):

@@ -41,17 +41,17 @@ def serve(
         What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", or "auto", the one measured to be
         fastest here.
     json_
-        Print an object with the address, the engine and who chose it.
+        Print an object with the address, the engine and why it was chosen.
     """
     from inceptionlab.runs.prediction import load_run, with_engine
     from inceptionlab.web.serving import serve
 
     trained, name = with_engine(load_run(run, device), engine)
 
+    why = trained.engine.why if trained.engine is not None else ""
+
     def ready(address: str) -> None:
-        chosen = f"{name}, which auto chose" if engine == "auto" else name
-        words = f"{address}   ({trained.network.spec.title} by {chosen}; Ctrl-C ends it)"
-        facts = {"address": address, "engine": name, "chosen_by": "auto" if engine == "auto" else "you"}
-        print(json.dumps(facts) if json_ else words, flush=True)
+        words = f"{address}   ({trained.network.spec.title} by {name}{f', {why}' if why else ''}; Ctrl-C ends it)"
+        print(json.dumps({"address": address, "engine": name, "why": why}) if json_ else words, flush=True)
 
     serve(trained, name, host, port, batch, ready)
