@@ -50,7 +50,7 @@ ORDER = {
                 "tables", "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
-    "web": ["batching", "app", "serving"],
+    "web": ["batching", "words", "uploads", "app", "serving"],
     "cli": ["shell", "loggers", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
             "training", "fidelity_words", "processes"],
     "__main__": [],
@@ -185,7 +185,8 @@ def test_public_names_stay_functions_when_modules_are_imported():
 
 
 PACKAGES = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "lightning_fabric": "lightning-fabric",
-            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w"}  # fmt: skip
+            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w",
+            "python_multipart": "python-multipart"}  # fmt: skip
 UNDECLARED = {"timm", "torchvision", "fsspec"}
 """Peers that a benchmark measures where they are installed; fsspec comes with `datasets`, whose files it opens."""
 
