@@ -146,7 +146,7 @@ def report_markdown(results: StudyResults) -> str:
     study = results.study
     trial = f"A trial: limited to {limits(study)}.\n\n" if limits(study) else ""
     hypothesis = f"Hypothesis: {study.hypothesis} {results.verdict}".rstrip() + "\n\n" if study.hypothesis else ""
-    facts = "".join(f"- {name}: {value}\n" for name, value in budget(results).rows)
+    facts = markdown(Table(("budget", ""), budget(results).rows, (0, 1)))
     verdicts = "".join(f"- {comparison}\n" for comparison in results.comparisons)
     return f"# {study.name}\n\n{trial}{hypothesis}{facts}\n{verdicts}\n{markdown(_cells(results))}"
 
