@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ABOUT = "inceptionlab"
 """The one key of a safetensors file's metadata, a JSON object: safetensors writes several keys in random order."""
 
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _CODES = {"torch.float32": "F32", "torch.float64": "F64", "torch.float16": "F16", "torch.bfloat16": "BF16",
           "torch.int64": "I64", "torch.int32": "I32", "torch.uint8": "U8", "torch.bool": "BOOL"}  # fmt: skip
 
@@ -45,9 +46,22 @@ def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-        why = "the disk is full" if full else str(error)
+        why = "the disk is full" if error.errno in _FULL else str(error)
         raise StorageError(f"{path} could not be written ({size:,} bytes): {why}; what was there is kept") from None
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line to a text file and wait until it is on the disk; of a killed process it may be there in part, without
+    the line break at its end. Raises `StorageError` where the disk is full.
+    """
+    try:
+        with path.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        why = "the disk is full" if error.errno in _FULL else str(error)
+        raise StorageError(f"{path} could not be written: {why}; what was there is kept") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -36,7 +36,33 @@ def test_rmsprop_is_not_torchs():
     assert one.item() != pytest.approx(other.item(), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw", "rmsprop_tf"])
+@pytest.mark.parametrize(
+    ("settings", "theirs"),
+    [
+        ({"optimizer": "adam"}, lambda p: torch.optim.Adam(p, lr=0.001)),
+        ({"optimizer": "adam", "betas": (0.5, 0.99)}, lambda p: torch.optim.Adam(p, lr=0.001, betas=(0.5, 0.99))),
+        ({"optimizer": "nadam"}, lambda p: torch.optim.NAdam(p, lr=0.001)),
+        ({"optimizer": "adamw", "betas": (0.8, 0.9)}, lambda p: torch.optim.AdamW(
+            p, lr=0.001, betas=(0.8, 0.9), weight_decay=0.0)),
+        ({"momentum": 0.0}, lambda p: torch.optim.SGD(p, lr=0.001)),
+        ({"nesterov": False}, lambda p: torch.optim.SGD(p, lr=0.001, momentum=0.9)),
+        ({}, lambda p: torch.optim.SGD(p, lr=0.001, momentum=0.9, nesterov=True)),
+    ],
+)  # fmt: skip
+def test_steps_are_those_of_torchs_optimisers_as_tutorials_write_them(settings, theirs):
+    ours, other = (nn.Linear(3, 2) for _ in range(2))
+    other.load_state_dict(ours.state_dict())
+    steps = make_optimizer(ours, Recipe(lr=0.001, weight_decay=0.0, **settings)), theirs(other.parameters())
+    for x in torch.randn(5, 4, 3):
+        for model, optimizer in zip((ours, other), steps, strict=True):
+            optimizer.zero_grad()
+            model(x).square().sum().backward()
+            optimizer.step()
+    assert torch.equal(ours.weight, other.weight)
+    assert torch.equal(ours.bias, other.bias)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "nadam", "rmsprop_tf"])
 def test_optimisers_descend_and_leave_norms_undecayed(name):
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     optimizer = make_optimizer(model, Recipe(optimizer=name, lr=0.1))

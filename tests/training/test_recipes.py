@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
+import tomli_w
 
 from inceptionlab import ConfigError
 from inceptionlab.data.batches import Augment
 from inceptionlab.training.recipe import Recipe, as_table, load_recipe, override, recipe, recipe_from, recipe_names
+from tests.training.test_run import SETUP
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -91,6 +95,11 @@ def test_false_may_be_written_in_any_way(text):
         ("lr", "1" + "0" * 5000, "a number above 0"),
         ("ema", "1.0", "below 1"),
         ("weight_decay", "-1", "at least 0"),
+        ("betas", "0.9", "a list"),
+        ("betas", "[0.9]", "a list"),
+        ("betas", "[0.9, 1.0]", "below 1"),
+        ("class_weights", "balance", "did you mean 'balanced'"),
+        ("optimizer", "Adam", "did you mean 'adam'"),
         ("validation", "0", "above 0"),
         ("low_size", "-5", "at least 0"),
         ("low_size", "1000000000", "at most 4096"),
@@ -127,6 +136,9 @@ def test_wrong_settings_are_sentences(name, text, words):
     [
         ({"optimizer": "adamw", "momentum": 0.5}, 'momentum = 0.5 would not be read: optimizer = "adamw" has none'),
         ({"eps": 1.0}, 'optimizer = "sgd" has none'),
+        ({"optimizer": "adam", "momentum": 0.5}, 'momentum = 0.5 would not be read: optimizer = "adam" has none'),
+        ({"betas": [0.5, 0.999]}, '"adam", "adamw" and "nadam" have'),
+        ({"optimizer": "nadam", "nesterov": False}, 'optimizer = "nadam" has none; "sgd" has'),
         ({"schedule": "cosine", "gamma": 0.5}, 'schedule = "cosine" does not go down by a factor'),
         ({"every": 2}, '"step" and "exponential" do'),
         ({"low_share": 0.3}, "low_size, which is 0"),
@@ -149,3 +161,45 @@ def test_what_another_choice_leaves_without_a_meaning_goes_back_to_its_default()
 def test_the_papers_recipes_begin_as_their_papers_did():
     begun = {name: load_recipe(name).init for name in ("googlenet_paper", "inception_v3_paper", "small")}
     assert begun == {"googlenet_paper": "xavier", "inception_v3_paper": "inception_v3", "small": "kaiming"}
+
+
+# Each tutorial's own training: optimiser, rate, batch, epochs, initial weights, share of validation.
+TUTORIALS = {
+    "a module and Adam at 0.001 in mixed precision": {"optimizer": "adam", "lr": 0.001, "precision": "fp16"},
+    "a dilated network on CIFAR-10": {"optimizer": "adam", "lr": 0.001, "batch_size": 128, "init": "torch"},
+    "GoogLeNet on Fashion-MNIST": {
+        "optimizer": "adam", "lr": 0.001, "batch_size": 32, "epochs": 10, "init": "kaiming_out", "validation": 0.2,
+        "select": "best",
+    },
+    "GoogLeNet with plain SGD": {
+        "optimizer": "sgd", "lr": 1e-4, "momentum": 0.0, "batch_size": 32, "epochs": 20, "init": "torch",
+    },
+    "Inception-v3 with RMSProp": {
+        "optimizer": "rmsprop_tf", "lr": 0.045, "eps": 1.0, "momentum": 0.9, "label_smoothing": 0.1, "epochs": 100,
+    },
+}  # fmt: skip
+PLAIN = {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0, "augment": {"pad": 0, "flip": False, "cutout": 0}}
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_the_tutorials_trainings_are_recipes(name, tmp_path):
+    settings = {**PLAIN, **TUTORIALS[name]}
+    (tmp_path / "tutorial.toml").write_text(tomli_w.dumps(settings))
+    written = load_recipe(str(tmp_path / "tutorial.toml"))
+    assert {name: getattr(written, name) for name in TUTORIALS[name]} == TUTORIALS[name]
+    assert recipe_from(as_table(written)) == written
+
+
+def test_fields_that_came_later_leave_the_names_of_runs_as_they_were():
+    names = {name: replace(SETUP, recipe=load_recipe(name)).key for name in KEYS}
+    assert names == KEYS
+    for changes in ({"nesterov": False}, {"optimizer": "adamw", "betas": (0.8, 0.9)}, {"class_weights": "balanced"}):
+        assert len({replace(SETUP, recipe=recipe("small", change)).key for change in ({}, changes)}) == 2
+
+
+# What runs of these recipes were called before betas, nesterov and class_weights were fields.
+KEYS = {
+    "clothes": "tiny-digits-a5ffc320", "digits": "tiny-digits-fe91cdce", "fine_tune": "tiny-digits-94fbb30d",
+    "folder": "tiny-digits-05f8b619", "imagenet_modern": "tiny-digits-03e52786", "small": "tiny-digits-47760b7b",
+    "inception_v3_paper": "tiny-digits-2c71d2c1",
+}  # fmt: skip

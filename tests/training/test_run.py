@@ -69,7 +69,7 @@ def test_a_run_leaves_a_folder(finished):
     names = {p.name for p in folder.iterdir()}
     assert names >= {
         "config.toml", "spec.json", "environment.json", "metrics.jsonl", "model.safetensors", "state", "curves.svg",
-        "test.json", "report.html", "classes.json",
+        "test.json", "report.html", "classes.json", "predictions.csv",
     }  # fmt: skip
     test = json.loads((folder / "test.json").read_text())
     assert set(test) == {
@@ -78,12 +78,14 @@ def test_a_run_leaves_a_folder(finished):
         "top1_high",
         "top5",
         "n",
+        "n_classes",
         "loss",
         "ece",
         "selected_by",
         "seed",
         "views",
         "precision",
+        "read_before",
     }
     assert (test["n"], test["seed"]) == (100, 0)
     assert test["top1"] == score.top1
@@ -98,6 +100,8 @@ def test_a_run_leaves_a_folder(finished):
         "lr",
         "seconds",
         "images_per_second",
+        "train_top1",
+        "images",
     }
     assert [r.epoch for r in RunFolder(folder).epochs()] == [1, 2, 3]
     assert len(list((folder / "state").iterdir())) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,9 +12,12 @@ from torch import distributed
 
 from inceptionlab.cli.stopping import StopSignal
 from inceptionlab.data.dataset import DataSet
+from inceptionlab.errors import ConfigError
 from inceptionlab.runs import testing
+from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.progress import first_process, progress_bar
+from inceptionlab.runs.sentences import closing
 from inceptionlab.runs.setup import Setup
 from inceptionlab.training.allocation import launched
 
@@ -23,7 +27,7 @@ def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet |
     with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
         score = testing.train(setup, folder, machine, callbacks, data)
     if first_process() and score is not None:
-        print(score)
+        print(closing(RunFolder(folder)))
         print(f"report: {folder / 'report.html'}")
         print(folder)
     elif first_process():
@@ -42,3 +46,23 @@ def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def say(sentence: str) -> None:
+    """Tell a person something, in one process of several."""
+    if first_process():
+        print(sentence, file=sys.stderr)
+
+
+def refuse_beside(option: str, why: str, given: list[str]) -> None:
+    """Refuse options that would not be read beside another one. Raises `ConfigError`."""
+    if given:
+        raise ConfigError(f"{', '.join(given)} would not be read: {option} {why}")
+
+
+def given_options(*options: object, **values: object) -> list[str]:
+    """The names of options that were given: of plain ones, and of dataclasses' fields that are not their defaults."""
+    names = [name for name, value in values.items() if value is not None]
+    for one in options:
+        names += [field.name for field in fields(one) if getattr(one, field.name) != field.default]  # type: ignore[arg-type]
+    return [f"--{name.strip('_').replace('_', '-')}" for name in names]

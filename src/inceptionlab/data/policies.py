@@ -80,13 +80,26 @@ class Targets:
     others: Int64[Tensor, " b"] | None = None
     share: float = 1.0
 
-    def loss(self, logits: Float[Tensor, "b classes"], smoothing: float) -> Float[Tensor, ""]:
-        """Cross-entropy, shared out between the two labels of each image."""
-        first = F.cross_entropy(logits.float(), self.labels, label_smoothing=smoothing)
+    def loss(
+        self, logits: Float[Tensor, "b classes"], smoothing: float, weights: Float[Tensor, " classes"] | None = None
+    ) -> Float[Tensor, ""]:
+        """Cross-entropy, shared out between the two labels of each image; with `weights` an image counts as often as
+        its class says. The sum is divided by the number of images, so that batches and processes add up.
+        """
+        first = _cross_entropy(logits, self.labels, smoothing, weights)
         if self.others is None:
             return first
-        second = F.cross_entropy(logits.float(), self.others, label_smoothing=smoothing)
-        return self.share * first + (1 - self.share) * second
+        return self.share * first + (1 - self.share) * _cross_entropy(logits, self.others, smoothing, weights)
+
+
+def _cross_entropy(
+    logits: Float[Tensor, "b classes"], labels: Int64[Tensor, " b"], smoothing: float, weights: Tensor | None
+) -> Float[Tensor, ""]:
+    if weights is None:
+        return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    return (
+        weights[labels] * F.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+    ).mean()
 
 
 def mixed(

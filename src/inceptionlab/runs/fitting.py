@@ -16,14 +16,15 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from inceptionlab.data.dataset import DataSet
-from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, RunError
 from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.runs.beginning import begin, same_data
 from inceptionlab.runs.environment import environment
 from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.log import MetricsLog
 from inceptionlab.runs.options import Machine
-from inceptionlab.runs.setup import Setup, training_and_validation
+from inceptionlab.runs.sentences import opening
+from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.loop import Trainer
 from inceptionlab.training.placement import placement_of
@@ -31,7 +32,6 @@ from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.records import Fitted
 from inceptionlab.training.sharding import strategy
 from inceptionlab.training.state import states
-from inceptionlab.weights.loading import load_weights
 
 FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -53,20 +53,25 @@ def fit(
     if fabric.is_global_zero:
         run.claim(setup)
     fabric.barrier()
-    loaded = data or load_data(setup.data, setup.spec.input, where.data_dir)
+    loaded = data or load_of(setup, where.data_dir)
+    if loaded.left_out and fabric.is_global_zero:
+        calls.say(loaded.what_is_left_out)
     digests = f"{loaded.name}: {loaded.train.digest()}, {loaded.test.digest()}"
     if began is not None and began.data != digests:
         raise RunError(f"{run.path} began with the data {began.data} and finds {digests} now; put the same data back")
+    same_data(setup, digests)
     training, validation = (part.to(fabric.device) for part in training_and_validation(loaded, setup))
     network = _network(setup, where, run, calls)
     if fabric.is_global_zero:
-        run.write_environment(environment(fabric.device, digests, precision, fabric.world_size))
+        run.write_environment(environment(fabric.device, digests, precision, fabric.world_size, loaded.left_out))
         run.write_classes(loaded.train.classes)
         log = MetricsLog(run, where.tensorboard)
         calls = replace(calls, on_epoch=log.before(calls.on_epoch))
     trainer = Trainer(network, setup.recipe, placement_of(fabric), run.path, setup.seed, calls)
     if fabric.is_global_zero:
         run.write_epochs([epoch for epoch in run.epochs() if epoch.epoch <= trainer.progress.epoch])
+        for sentence in opening(setup, loaded, training, validation, digests):
+            calls.say(sentence)
     fitted = trainer.fit(training, validation)
     if fabric.is_global_zero and not fitted.stopped:
         run.write_fitted(fitted)
@@ -84,13 +89,8 @@ def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -
     network = build(setup.spec, setup.recipe.init, setup.seed, grad_checkpoint=machine.grad_checkpoint or None)
     if machine.compile != "none":
         _compile(network, machine.compile)
-    if setup.weights and not states(run.state):
-        calls.say(str(load_weights(network, setup.weights)))
-        if network.spec != setup.spec:  # the data would be prepared for another input
-            raise ConfigError(
-                f"with {setup.weights} the network takes another input than the setup's spec says; make the setup from "
-                "spec_with(spec, weights), as configure does"
-            )
+    if (setup.weights or setup.continued) and not states(run.state):
+        calls.say(begin(network, setup))
     return network
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,25 +17,26 @@ from torch import Tensor
 from inceptionlab import storage
 from inceptionlab.decoding import decode, loads_toml
 from inceptionlab.errors import InceptionLabError, RunError
+from inceptionlab.evaluation.answers import Answer, answers_csv
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
-from inceptionlab.spec.codec import dumps, loads
+from inceptionlab.spec.codec import Blocks, dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
-
-Blocks = Mapping[str, Callable[[int], Any]]
-"""Factories of the `Block` nodes of a network, by the import path that its spec says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a test found and how: the score, what selected the weights, the precision and the views of each image."""
+    """What a test found and how: the score, what selected the weights, the precision and the views of each image; and
+    the runs that had read the test set before, from whose weights this one came.
+    """
 
     score: Score
     selected_by: str
     seed: int
     precision: str
     views: int = 1
+    read_before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,11 @@ class RunFolder:
         return self._has("test.json")
 
     @property
+    def is_run(self) -> bool:
+        """Whether a run began here."""
+        return self._has("config.toml") and self._has("spec.json")
+
+    @property
     def has_weights(self) -> bool:
         """Whether an epoch has ended, so that there are weights."""
         return self.weights.is_file() and self._has("classes.json")
@@ -82,7 +90,8 @@ class RunFolder:
         """Make this the folder of a run. Raises `RunError` where it holds another or a finished one."""
         if self.is_tested:
             raise RunError(
-                f"{self.path} holds a finished run; give another --seed or --out, or look at it with evaluate"
+                f"{self.path} holds a finished run; train on from its weights with --continue {self.path} --epochs N, "
+                "give another --seed or --out, or look at it with evaluate"
             )
         if self._has("config.toml"):
             if self.config() != Config.of(setup) or self._text("spec.json") != _spec_text(setup):
@@ -100,7 +109,7 @@ class RunFolder:
 
     def setup(self, blocks: Blocks | None = None) -> Setup:
         """What defines the run. `blocks` are the factories of its network's `Block` nodes."""
-        if not self._has("config.toml") or not self._has("spec.json"):
+        if not self.is_run:
             raise RunError(
                 f"{self.path} is not a run folder (it has no config.toml and spec.json); train prints the folder"
             )
@@ -145,9 +154,15 @@ class RunFolder:
         return found
 
     def write_epochs(self, epochs: list[Epoch]) -> None:
-        """Write metrics.jsonl anew."""
-        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in epochs)
-        storage.write(self.path / "metrics.jsonl", lines)
+        """Write metrics.jsonl, and metrics.csv for spreadsheets, anew."""
+        storage.write(self.path / "metrics.jsonl", "".join(f"{json.dumps(asdict(epoch))}\n" for epoch in epochs))
+        header = [entry.name for entry in fields(Epoch)]
+        storage.write(self.path / "metrics.csv", "".join(f"{_csv(row)}\n" for row in (header, *map(_row, epochs))))
+
+    def add_epoch(self, epoch: Epoch) -> None:
+        """Add an epoch to metrics.jsonl and metrics.csv, after `write_epochs`."""
+        storage.append(self.path / "metrics.jsonl", json.dumps(asdict(epoch)))
+        storage.append(self.path / "metrics.csv", _csv(_row(epoch)))
 
     def write_fitted(self, fitted: Fitted) -> None:
         """Note how training ended."""
@@ -163,6 +178,10 @@ class RunFolder:
         storage.write_tensors(self.path / "predictions.safetensors", found)
         record = asdict(tested)
         storage.write_json(self.path / "test.json", {**record.pop("score"), **record})
+
+    def write_answers(self, answers: Sequence[Answer]) -> None:
+        """Write predictions.csv: what was answered on each test image, by its name."""
+        storage.write(self.path / "predictions.csv", answers_csv(answers))
 
     def tested(self) -> Tested:
         """What the test found."""
@@ -219,6 +238,17 @@ class RunFolder:
 
 def _spec_text(setup: Setup) -> str:
     return dumps(setup.spec) + "\n"
+
+
+def _row(epoch: Epoch) -> list[Any]:
+    return list(asdict(epoch).values())
+
+
+def _csv(row: list[Any]) -> str:
+    """A line of CSV; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    return text.getvalue()
 
 
 def run_folder(run: RunFolder | Path | str) -> RunFolder:

@@ -1,4 +1,4 @@
-"""The log of a run: a line of `metrics.jsonl` per epoch, and TensorBoard's where it is asked for."""
+"""The log of a run: a line of `metrics.jsonl` and `metrics.csv` per epoch, and TensorBoard's where it is asked for."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ class MetricsLog:
 
     def add(self, epoch: Epoch) -> None:
         """Note an epoch."""
-        self.folder.write_epochs([*self.folder.epochs(), epoch])
+        self.folder.add_epoch(epoch)
         if self.writer is not None:
             for name, value in asdict(epoch).items():
-                self.writer.add_scalar(name, value, epoch.epoch)
+                if value is not None:
+                    self.writer.add_scalar(name, value, epoch.epoch)
             self.writer.flush()
 
 

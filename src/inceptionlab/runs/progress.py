@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from inceptionlab.data.progress import watched
+from inceptionlab.runs.sentences import duration
 from inceptionlab.runs.setup import Setup
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Epoch
@@ -43,10 +44,17 @@ def progress_bar(setup: Setup, stop: Callable[[], bool] = lambda: False) -> Gene
                 bar.update(task, completed=done, total=total, description=words)
 
         def epoch(one: Epoch) -> None:
-            bar.console.print(
-                f"epoch {one.epoch:>3}/{setup.recipe.epochs}  train loss {one.train_loss:.4f}  "
-                f"val loss {one.val_loss:.4f}  val top-1 {one.val_top1:.2%}  {one.images_per_second:.0f} img/s",
-                highlight=False,
-            )
+            bar.console.print(_line(one, setup), highlight=False)
 
         yield Callbacks(step, epoch, lambda text: bar.console.print(text, highlight=False), stop)
+
+
+def _line(one: Epoch, setup: Setup) -> str:
+    """An epoch in a line; a trial is called one."""
+    learned = f" top-1 {one.train_top1:.2%}" if one.train_top1 is not None else ""
+    trial = f"  (trial of {one.images:,} images)" if setup.is_trial else ""
+    return (
+        f"epoch {one.epoch:>3}/{setup.recipe.epochs}  train loss {one.train_loss:.4f}{learned}  "
+        f"val loss {one.val_loss:.4f}  val top-1 {one.val_top1:.2%}  {one.images_per_second:.0f} img/s  "
+        f"{duration(one.seconds)}{trial}"
+    )

@@ -30,6 +30,7 @@ from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.checkpointing import plain_name
 from inceptionlab.training import state as state_files
 from inceptionlab.training.averaging import MovingAverage, evaluated
+from inceptionlab.training.balance import class_weights
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.freezing import freeze
 from inceptionlab.training.optimizers import lr_factor, make_optimizer
@@ -68,6 +69,7 @@ class Trainer:
         self.model = placement.set_up(network)
         self.optimizer = cast(Optimizer, self.fabric.setup_optimizers(make_optimizer(network, recipe)))
         self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
+        self._weights: Float[Tensor, " classes"] | None = None
         self._next_save = 0.0
         self._restore()
 
@@ -79,6 +81,8 @@ class Trainer:
         """
         self._next_save = time.monotonic() + SECONDS_BETWEEN_STATES
         part, count = self.placement.part(validation)
+        if self.recipe.class_weights == "balanced":
+            self._weights = class_weights(train.labels, self.network.spec.classes).to(self.fabric.device)
         stopped = False
         while not stopped and self.progress.epoch < self.recipe.epochs and not self._out_of_patience():
             stopped = self._train_epoch(train)
@@ -106,19 +110,19 @@ class Trainer:
         now.batches = len(sizes)
         total = ceil(len(sizes) / recipe.accumulate) * recipe.epochs
         started = time.monotonic()
-        before = now.loss_sum if self.fabric.is_global_zero else 0.0
-        losses = torch.tensor(before, dtype=torch.float64, device=self.fabric.device)
+        before = [now.loss_sum, now.right] if self.fabric.is_global_zero else [0.0, 0.0]
+        sums = torch.tensor(before, dtype=torch.float64, device=self.fabric.device)
         for images, labels in train_batches(train, sizes, self.seed, now.epoch, now.batch, self.placement.own):
             size = sizes[now.batch]
             group = sizes[now.batch - now.batch % recipe.accumulate :][: recipe.accumulate]
-            losses += self._forward_backward(images, labels, size, size / sum(group)).double() * len(labels)
+            sums += self._forward_backward(images, labels, size, size / sum(group))
             now.batch, now.seen = now.batch + 1, now.seen + size
             last = now.batch == len(sizes)
             if now.batch % recipe.accumulate == 0 or last:
                 self._step(lr_factor(recipe, now.step, total))
                 stop, due = self._agreed(self.callbacks.stop(), time.monotonic() > self._next_save and not last)
                 if now.step % STEPS_BETWEEN_CHECKS == 0 or now.batch <= recipe.accumulate or last or due:
-                    self._check(losses)
+                    self._check(sums)
                 if due:
                     self._save(time.monotonic() - started)
                     started = time.monotonic()
@@ -130,18 +134,22 @@ class Trainer:
 
     def _forward_backward(
         self, images: UInt8[Tensor, "b h w c"], labels: Int64[Tensor, " b"], size: int, share: float
-    ) -> Float[Tensor, ""]:
-        """Add `share` times the gradients of a batch of `size`, of which these are one's own rows; gives their loss."""
+    ) -> Float[Tensor, 2]:
+        """Add `share` times the gradients of a batch of `size`, of which these are one's own rows; gives the sum of
+        their losses, and how many of them were right (0 where targets are mixed).
+        """
         now, smoothing = self.progress, self.recipe.label_smoothing
         x, targets = self._changed(images, labels, Rows(size, self.placement.own(size)))
         rank, device = self.fabric.global_rank, self.fabric.device
         with rng.scope(self.seed, "dropout", now.epoch, now.batch, rank, device=device):
             logits, aux = self.model.forward_with_aux(self._shrunk(x))
-            loss = targets.loss(logits, smoothing)
+            loss = targets.loss(logits, smoothing, self._weights)
             for head in self.network.spec.aux:
-                loss = loss + head.weight * targets.loss(aux[head.name], smoothing)
+                loss = loss + head.weight * targets.loss(aux[head.name], smoothing, self._weights)
             self.placement.backward(loss, share, size)
-        return loss.detach()
+        now.counted += size if targets.others is None else 0
+        right = (logits.detach().argmax(1) == targets.labels).sum() if targets.others is None else torch.tensor(0)
+        return torch.stack([loss.detach().double() * len(labels), right.to(loss.device).double()])
 
     def _changed(
         self, images: UInt8[Tensor, "b h w c"], labels: Int64[Tensor, " b"], rows: Rows
@@ -181,10 +189,13 @@ class Trainer:
             self.average.update(self.network, self.progress.step)
         self.progress.step += 1
 
-    def _check(self, losses: Tensor) -> None:
-        """Note the sum and the mean of the epoch's losses; refuse to go on where they are not finite."""
+    def _check(self, sums: Float[Tensor, 2]) -> None:
+        """Note the sum and the mean of the epoch's losses, and the right answers; refuse to go on where they are not
+        finite.
+        """
         now = self.progress
-        now.loss_sum = float(self.placement.total(losses))
+        now.loss_sum, right = map(float, self.placement.total(sums))
+        now.right = int(right)
         now.loss = now.loss_sum / now.seen
         if not isfinite(now.loss_sum):
             raise RunError(self._not_finite("the loss is"))
@@ -206,6 +217,7 @@ class Trainer:
         record = Epoch(
             now.epoch + 1, now.step, now.loss_sum / now.seen, loss, top1, self.optimizer.param_groups[0]["lr"],
             round(now.seconds, 3), round(now.seen / max(now.seconds, 1e-9), 1),
+            now.right / now.seen if now.counted == now.seen else None, now.seen,
         )  # fmt: skip
         if not isfinite(loss):
             raise RunError(self._not_finite("the validation loss is"))
@@ -215,6 +227,7 @@ class Trainer:
             about = {"spec": self.network.spec.title, "epoch": now.epoch + 1, "val_top1": round(top1, 6)}
             self.placement.write_weights(self.folder / "model.safetensors", weights, about)
         now.epoch, now.batch, now.loss_sum, now.seen = now.epoch + 1, 0, 0.0, 0
+        now.right = now.counted = 0
         self.callbacks.on_epoch(record)
         now.seconds = 0.0
         self._save(0.0)

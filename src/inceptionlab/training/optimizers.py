@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer
 
 from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe
@@ -52,11 +52,17 @@ class RMSPropTF(Optimizer):
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """The optimiser of a recipe; weight decay is on matrices and filters, never on norms and biases."""
     groups = _groups(model, recipe)
-    if recipe.optimizer == "sgd":
-        return SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.momentum > 0)
-    if recipe.optimizer == "adamw":
-        return AdamW(groups, recipe.lr, eps=recipe.eps)
-    return RMSPropTF(groups, recipe.lr, momentum=recipe.momentum, eps=recipe.eps)
+    match recipe.optimizer:
+        case "sgd":
+            return SGD(groups, recipe.lr, recipe.momentum, nesterov=recipe.nesterov and recipe.momentum > 0)
+        case "adam":
+            return Adam(groups, recipe.lr, recipe.betas, recipe.eps)
+        case "adamw":
+            return AdamW(groups, recipe.lr, recipe.betas, recipe.eps)
+        case "nadam":
+            return NAdam(groups, recipe.lr, recipe.betas, recipe.eps)
+        case "rmsprop_tf":
+            return RMSPropTF(groups, recipe.lr, momentum=recipe.momentum, eps=recipe.eps)
 
 
 def _groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:

@@ -26,8 +26,11 @@ from inceptionlab.decoding import (
 from inceptionlab.errors import ConfigError, nearest
 from inceptionlab.nn.initialise import InitScheme
 
-Optimizer = Literal["sgd", "adamw", "rmsprop_tf"]
+Optimizer = Literal["sgd", "adam", "adamw", "nadam", "rmsprop_tf"]
 Schedule = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
+_LATER = ("nesterov", "betas", "class_weights")
+"""Fields that the first recipes had not: at their defaults they say nothing new, and name no other run."""
+_MOMENTUM, _ADAM = ("sgd", "rmsprop_tf"), ("adam", "adamw", "nadam")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,17 @@ class Recipe:
     init: InitScheme = "kaiming"
     """InitScheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
     optimizer: Optimizer = "sgd"
-    """"sgd" (Nesterov), "adamw", or "rmsprop_tf" (eps inside the root)."""
+    """"sgd", "adam", "adamw" (decoupled weight decay), "nadam", or "rmsprop_tf" (eps inside the root)."""
     lr: Annotated[float, msgspec.Meta(gt=0)] = 0.05
     """The highest learning rate."""
     momentum: Share = 0.9
-    """Momentum of sgd and rmsprop_tf."""
+    """Momentum of sgd and rmsprop_tf; 0: none, as torch's SGD has by itself."""
+    nesterov: bool = True
+    """Nesterov's momentum in sgd; false: the classical one."""
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    """Decays of the means of the gradient and of its square in adam, adamw and nadam."""
     eps: From0 = 1e-8
-    """eps of adamw and rmsprop_tf (the papers: 1.0)."""
+    """eps of adam, adamw and nadam, and of rmsprop_tf (the papers: 1.0)."""
     weight_decay: From0 = 5e-4
     """L2 (decoupled for adamw) on weights; norms and biases have none."""
     schedule: Schedule = "one_cycle"
@@ -66,6 +73,9 @@ class Recipe:
     """Epochs between two factors of "step" and "exponential"."""
     label_smoothing: Share = 0.0
     """Share of the target spread over all classes."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """"balanced": in the loss of training an image counts n / (k n_c), of n images in k classes and n_c in its own, as
+    if rare classes were drawn as often as frequent ones."""
     max_grad_norm: From0 = 0.0
     """Largest norm of the gradient; 0: not clipped."""
     ema: Share = 0.0
@@ -103,10 +113,10 @@ class Recipe:
 def _unread(values: Mapping[str, Any]) -> dict[str, str]:
     """The fields that these values of the others leave without a meaning, and why."""
     reasons: dict[str, str] = {}
-    if values["optimizer"] == "adamw":
-        reasons["momentum"] = 'optimizer = "adamw" has none; "sgd" and "rmsprop_tf" have'
-    if values["optimizer"] == "sgd":
-        reasons["eps"] = 'optimizer = "sgd" has none; "adamw" and "rmsprop_tf" have'
+    readers = {"momentum": _MOMENTUM, "nesterov": ("sgd",), "betas": _ADAM, "eps": (*_ADAM, "rmsprop_tf")}
+    for name, having in readers.items():
+        if values["optimizer"] not in having:
+            reasons[name] = f'optimizer = "{values["optimizer"]}" has none; {_quoted(having)}'
     if values["schedule"] not in ("step", "exponential"):
         why = f'schedule = "{values["schedule"]}" does not go down by a factor; "step" and "exponential" do'
         reasons.update(gamma=why, every=why)
@@ -115,6 +125,12 @@ def _unread(values: Mapping[str, Any]) -> dict[str, str]:
     if values["freeze_bn"] == "frozen" and not values["freeze"]:
         reasons["freeze_bn"] = "it keeps those of frozen nodes, and freeze names none"
     return reasons
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    """Names in a sentence, with what they do: have."""
+    *start, last = (f'"{name}"' for name in names)
+    return f"{', '.join(start)} and {last} have" if start else f"{last} has"
 
 
 def recipe_names() -> list[str]:
@@ -133,16 +149,22 @@ def recipe(name: str | None = None, settings: Mapping[str, Any] | None = None) -
 
 def load_recipe(name: str) -> Recipe:
     """A shipped recipe by name, or one from a TOML file. Raises `ConfigError` for unknown names and fields."""
-    path = Path(name)
-    if name in recipe_names():
-        path = Path(str(_folder() / f"{name}.toml"))
-    elif path.suffix != ".toml" or not path.is_file():
-        raise ConfigError(f"there is no recipe {name!r}; {nearest(name, recipe_names())}, or give a .toml file")
+    path = recipe_file(name)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the recipe {name} cannot be read as UTF-8 text: {error}") from None
     return recipe_from(loads_toml(text, f"the recipe {name}"), where=f"the recipe {name}")
+
+
+def recipe_file(name: str) -> Path:
+    """The file of a recipe, shipped or not. Raises `ConfigError` where there is none."""
+    path = Path(name)
+    if name in recipe_names():
+        return Path(str(_folder() / f"{name}.toml"))
+    if path.suffix != ".toml" or not path.is_file():
+        raise ConfigError(f"there is no recipe {name!r}; {nearest(name, recipe_names())}, or give a .toml file")
+    return path
 
 
 def recipe_from(values: Mapping[str, Any], base: Recipe | None = None, where: str = "a recipe") -> Recipe:
@@ -187,6 +209,14 @@ def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 def as_table(recipe: Recipe) -> dict[str, Any]:
     """The recipe as TOML values."""
     return asdict(recipe)
+
+
+def defining(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's values as the names of runs have them: fields that came later are left out at their defaults, so
+    that a run of before keeps its name.
+    """
+    later = {entry.name: entry.default for entry in fields(Recipe) if entry.name in _LATER}
+    return {name: value for name, value in asdict(recipe).items() if name not in later or value != later[name]}
 
 
 def _folder() -> Any:

@@ -20,6 +20,10 @@ class Progress:
     """Sum of the losses of the epoch's images, as of the last look at it."""
     seen: int = 0
     """Images of the epoch that training has seen."""
+    right: int = 0
+    """Those of them whose class the network had right, as of the last look at the sum of losses."""
+    counted: int = 0
+    """Those of them whose answers were counted: not where targets are mixed."""
     loss: float = 0.0
     """Mean loss of the images that were seen by the last look at the sum, every 25 steps."""
     best_top1: float = -1.0
@@ -43,6 +47,12 @@ class Epoch:
     seconds: float
     """Time of training, without validation and saving."""
     images_per_second: float
+    train_top1: float | None = None
+    """Accuracy on the epoch's images as they were augmented, each at the weights of its step; None where targets were
+    mixed, and in logs of before.
+    """
+    images: int | None = None
+    """Training images of the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
