@@ -143,7 +143,8 @@ __all__ = [
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
     "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
     # explanations
-    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer", "code",
+    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
+    "code",
     # weights
     "list_pretrained", "load_weights", "export_weights",
     # data
@@ -159,8 +160,8 @@ __all__ = [
     # studies
     "Study", "load_study", "study", "StudyResults",
     # errors
-    "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError", "ExportError",
-    "MeasurementError", "MissingExtra",
+    "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
+    "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 
