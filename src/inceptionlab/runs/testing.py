@@ -76,7 +76,7 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     training, validation = (len(part) for part in training_and_validation(loaded, setup))
     about = Facts(
         run.path.name, f"{loaded.name} ({_words(loaded)})", tested.selected_by, asdict(run.config()), asdict(began),
-        (training, validation), command_of(setup), before_words(before) if before else "",
+        (training, validation), command_of(setup, run.path), before_words(before) if before else "",
     )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)

@@ -138,7 +138,9 @@ def _settings(first: Setup, setup: Setup) -> list[str]:
 
 def _run_row(run: Run) -> _RunRow:
     outcome = f"{100 * run.score.top1:.2f} %" if run.score else run.error or "not run yet"
-    return _RunRow(label(run.cell), run.seed, outcome, run.folder.name, run.score is not None, command_of(run.setup))
+    return _RunRow(
+        label(run.cell), run.seed, outcome, run.folder.name, run.score is not None, command_of(run.setup, run.folder)
+    )
 
 
 def report_markdown(results: StudyResults) -> str:
