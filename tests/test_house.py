@@ -44,7 +44,7 @@ ORDER = {
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
                   "rows", "sets", "extraction", "statistics", "result", "measuring"],
-    "runs": ["options", "environment", "setup", "repeating", "folder", "beginning", "sentences", "dry", "log",
+    "runs": ["options", "environment", "setup", "folder", "repeating", "beginning", "sentences", "dry", "log",
              "progress", "configuring", "fitting", "prediction", "testing", "evaluating", "exporting"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "tables", "plots", "report", "engines", "study"],

@@ -73,11 +73,10 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     result = score(found.logits, found.labels)
     views, before = 2 if setup.recipe.flip_tta else 1, readers_before(setup, began.data)
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, views, before)
-    selected = f"{tested.selected_by}; {before_words(before)}" if before else tested.selected_by
     training, validation = (len(part) for part in training_and_validation(loaded, setup))
     about = Facts(
-        run.path.name, f"{loaded.name} ({_words(loaded)})", selected, asdict(run.config()), asdict(began),
-        (training, validation), command_of(setup),
+        run.path.name, f"{loaded.name} ({_words(loaded)})", tested.selected_by, asdict(run.config()), asdict(began),
+        (training, validation), command_of(setup, run.path), before_words(before) if before else "",
     )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)
