@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from inceptionlab.data.preprocess import Preprocess, create_transform
     from inceptionlab.data.registry import load_data
     from inceptionlab.distances.measuring import fidelity, save_statistics
+    from inceptionlab.distances.metric import Fidelity
     from inceptionlab.distances.result import FidelityResult
     from inceptionlab.errors import (
         ConfigError,
@@ -84,6 +85,7 @@ _PLACES = {
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
+    "distances.metric": ("Fidelity",),
     "distances.result": ("FidelityResult",),
     "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
@@ -121,7 +123,8 @@ __all__ = [
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
-    "fidelity", "save_statistics", "FidelityResult", "benchmark", "Study", "load_study", "study", "StudyResults",
+    "fidelity", "save_statistics", "Fidelity", "FidelityResult", "benchmark", "Study", "load_study", "study",
+    "StudyResults",
     "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
     "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
