@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from inceptionlab.data.preprocess import Preprocess, create_transform
     from inceptionlab.data.registry import list_datasets, load_data
     from inceptionlab.distances.measuring import fidelity, save_statistics
+    from inceptionlab.distances.metric import Fidelity
     from inceptionlab.distances.result import FidelityResult
     from inceptionlab.errors import (
         ConfigError,
@@ -99,6 +100,7 @@ _PLACES = {
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
+    "distances.metric": ("Fidelity",),
     "distances.result": ("FidelityResult",),
     "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
@@ -157,7 +159,7 @@ __all__ = [
     "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
     "load_run", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # distances between sets of images
-    "fidelity", "save_statistics", "FidelityResult",
+    "fidelity", "save_statistics", "Fidelity", "FidelityResult",
     # speed
     "optimize", "export", "load_engine", "benchmark",
     # studies
