@@ -28,7 +28,7 @@ ORDER = {
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
            "layers.residual", "checkpointing", "initialise", "building", "features"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
-                "named", "ordered", "folding", "fetching", "loading", "creating", "exporting"],
+                "named", "ordered", "folding", "unwrapping", "fetching", "loading", "creating", "exporting"],
     "data": ["progress", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",
              "stores.decoded", "stores.streaming", "sources.naming", "sources.download", "sources.digits",
              "sources.pickled", "sources.parquet", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",

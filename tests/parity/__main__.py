@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from inceptionlab import create_model, load_weights
-from inceptionlab.weights.loading import OURS, recognise
+from inceptionlab.weights.unwrapping import OURS, recognise
 from tests.parity.oracles import CASES, KERAS, Case, Keras, allow_torchvision
 
 LIMIT = 2e-6
