@@ -40,7 +40,7 @@ ORDER = {
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "runs": ["options", "environment", "setup", "folder", "log", "progress", "configuring", "fitting", "prediction",
-             "testing", "evaluating", "exporting"],
+             "testing", "evaluating", "exporting", "publishing"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.options import Choices, Machine
     from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
     from inceptionlab.runs.progress import progress_bar
+    from inceptionlab.runs.publishing import push
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
     from inceptionlab.spec.network import Aux, Input, Network
@@ -94,6 +95,7 @@ _PLACES = {
     "runs.options": ("Choices", "Machine"),
     "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
     "runs.progress": ("progress_bar",),
+    "runs.publishing": ("push",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
     "spec.network": ("Network", "Input", "Aux"),
@@ -120,7 +122,7 @@ __all__ = [
     "smallest_input", "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset",
     "check_data", "DataSet",
     "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
+    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict", "push",
     "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
     "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
     "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",

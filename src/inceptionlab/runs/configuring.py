@@ -10,6 +10,7 @@ from inceptionlab.runs.options import Changes, Choices
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe, load_recipe, override, recipe_from
+from inceptionlab.weights.fetching import is_remote
 from inceptionlab.weights.loading import spec_with
 from inceptionlab.zoo.configure import configured
 from inceptionlab.zoo.published import find_published, is_published
@@ -37,7 +38,9 @@ def configure(
 
 def _lasting(weights: Path) -> str:
     """What the weights of a run are found by from anywhere: a path from the root, or the name of published ones."""
-    return find_published(weights).full if is_published(weights) else str(weights.resolve())
+    if is_published(weights):
+        return find_published(weights).full
+    return str(weights) if is_remote(weights) else str(weights.resolve())
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:

@@ -15,6 +15,7 @@ from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import Source, Trained, load_run, with_engine
 from inceptionlab.runs.setup import training_and_validation
+from inceptionlab.zoo.published import imagenet_classes, in_words
 
 
 def evaluate(
@@ -44,8 +45,11 @@ def evaluate(
     validation = training_and_validation(loaded, setup)[1] if setup and wanted.temperature else None
     limit = wanted.limit_test or (setup.limit_test if setup else None)
     subjects = [_subject(member) for member in members]
+    test = loaded.test
+    if members[0].classes == imagenet_classes():
+        test = replace(test, classes=in_words(test.classes))
     return apply_protocol(
-        subjects[0], loaded.test, replace(wanted, limit_test=limit), ensemble=subjects[1:], validation=validation
+        subjects[0], test, replace(wanted, limit_test=limit), ensemble=subjects[1:], validation=validation
     )
 
 

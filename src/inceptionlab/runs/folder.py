@@ -21,6 +21,8 @@ from inceptionlab.runs.setup import Config, Setup
 from inceptionlab.spec.codec import dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
 
+PUSHED = ("config.toml", "spec.json", "classes.json", "model.safetensors")
+"""The files that a run is loaded from."""
 Blocks = Mapping[str, Callable[[int], Any]]
 """Factories of the `Block` nodes of a network, by the import path that its spec says."""
 

@@ -19,11 +19,12 @@ from inceptionlab.errors import ConfigError, DataError, RunError
 from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import EngineName, Runner
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
+from inceptionlab.runs.folder import PUSHED, Blocks, RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
 from inceptionlab.spec.network import Network
 from inceptionlab.weights.creating import create_model
+from inceptionlab.weights.fetching import hub_folder, is_remote
 from inceptionlab.zoo.published import find_published, is_published
 
 
@@ -82,8 +83,8 @@ class Prediction:
 
 
 Source = Trained | RunFolder | Path | str
-"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, or published weights by name
-(NAME@WEIGHTS).
+"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, published weights by name
+(NAME@WEIGHTS), or a run on the hub (hf:OWNER/NAME).
 """
 
 
@@ -97,16 +98,18 @@ def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[T
 
 def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
     """The network of a run folder, of a file that `import-weights` wrote, or of published weights
-    ("inception_v3@timm"), in evaluation mode.
+    ("inception_v3@timm"), or of a run that `push` put on the hub ("hf:OWNER/NAME"), in evaluation mode.
 
     `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit,
     `DataError` where published ones cannot be had.
     """
     if isinstance(source, Trained):
         return source
-    if not isinstance(source, RunFolder) and is_published(source):
+    if is_published(source):
         row = find_published(source)
         return Trained(_placed(create_model(row.full), device), row.class_names())
+    if is_remote(source):
+        source = hub_folder(str(source), PUSHED)
     run = run_folder(source)
     if run.path.is_file():
         return _imported(run.path, device, blocks)

@@ -13,12 +13,15 @@ from torch import Tensor
 from inceptionlab.errors import DataError, nearest
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.spec.network import Input, Network
-from inceptionlab.weights.fetching import weights_file
+from inceptionlab.weights.fetching import hub_folder, is_remote, weights_file
 from inceptionlab.weights.folding import folded, for_channels
 from inceptionlab.weights.readers.reading import read_state
 from inceptionlab.weights.scheme import CLASSIFIER, Named, Scheme
 from inceptionlab.weights.unwrapping import HEADS, unwrapped
 from inceptionlab.zoo.published import find_published, is_published
+
+PUSHED = "model.safetensors"
+"""The file of weights of a repository of the hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class Account:
 def load_weights(
     model: InceptionNetwork, file: Path | str, *, fold_input: bool = True, source_input: Input | None = None
 ) -> Account:
-    """Load a checkpoint file of any known source, or published weights ("inception_v3@timm"), into a network, in place;
-    no code in the file is run.
+    """Load a checkpoint file of any known source, or published weights ("inception_v3@timm", "hf:OWNER/NAME"), into
+    a network, in place; no code in the file is run.
 
     The source is recognised by its keys. A classifier for another number of classes is left new (1001 classes lose
     their background class); auxiliary heads that only one side has are dropped or left new; a batch norm without
@@ -70,6 +73,8 @@ def load_weights(
     if is_published(file):
         row = find_published(file)
         file, source_input = weights_file(row), source_input or row.input
+    elif is_remote(file):
+        file = hub_folder(str(file), (PUSHED,)) / PUSHED
     own = cast(dict[str, Tensor], model.state_dict())
     found = unwrapped(read_state(Path(file)), own)
     theirs, scheme = found.state, found.scheme
