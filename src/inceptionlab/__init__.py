@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.options import Choices, Machine
     from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
     from inceptionlab.runs.progress import progress_bar
+    from inceptionlab.runs.publishing import push
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
     from inceptionlab.source.generation import code
@@ -118,6 +119,7 @@ _PLACES = {
     "runs.options": ("Choices", "Machine"),
     "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
     "runs.progress": ("progress_bar",),
+    "runs.publishing": ("push",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
     "source.generation": ("code",),
@@ -157,7 +159,7 @@ __all__ = [
     # runs
     "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
     "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
-    "load_run", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    "load_run", "push", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # distances between sets of images
     "fidelity", "save_statistics", "Fidelity", "FidelityResult",
     # speed

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from inceptionlab import create_model, load_weights
-from inceptionlab.weights.loading import OURS, recognise
+from inceptionlab.weights.unwrapping import OURS, recognise
 from tests.parity import fidelity
 from tests.parity.oracles import CASES, KERAS, Case, Keras, allow_torchvision
 

@@ -12,6 +12,7 @@ from inceptionlab.runs.options import Changes
 from inceptionlab.runs.setup import Config, Setup
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
+from inceptionlab.weights.fetching import is_remote
 from inceptionlab.weights.loading import load_weights, spec_with
 from inceptionlab.zoo.published import find_published, is_published
 
@@ -46,12 +47,14 @@ def continued(run: RunFolder | Path | str, changes: Changes, blocks: Blocks | No
 
 
 def weights_file(given: Path | None) -> str:
-    """The file of weights that a file, or the folder of a run, is, or the full name of published ones; "" for None.
+    """The file of weights that a file, or the folder of a run, is, or the name of those elsewhere; "" for None.
 
     Raises `RunError` for a run without.
     """
     if given is not None and is_published(given):
         return find_published(given).full
+    if given is not None and is_remote(given):
+        return str(given)
     if given is None or not given.is_dir():
         return str(given.resolve()) if given else ""
     run = RunFolder(given.resolve())
