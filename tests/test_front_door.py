@@ -37,3 +37,19 @@ def test_every_command_is_a_function():
     names = "fit test train evaluate predict optimize export load_engine study check_data benchmark load_data recipe"
     for name in f"{names} build measure explain diff draw code".split():
         assert callable(getattr(il, name))
+
+
+@pytest.mark.parametrize("name", ["googlenet", "small_v1 | residual(0.1) | attend(cbam)", "xception", "inception_v3"])
+def test_a_built_network_prints_what_computes(name):
+    model = il.create_model(name, 10)
+    lines = repr(model).splitlines()
+    assert lines[0].endswith("to 10 classes")
+    assert not any("Identity" in line for line in lines)
+    assert max(map(len, lines)) < 120
+    convolutions = sum(type(module).__name__ == "Conv2d" for module in model.modules())
+    assert repr(model).count("Conv2d(") == convolutions
+    assert len(lines) < 200
+
+
+def test_a_summary_takes_what_a_network_is_called():
+    assert str(il.summary("small_v1 | residual(0.1)")) == str(il.summary(il.get_spec("small_v1 | residual(0.1)")))

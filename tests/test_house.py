@@ -29,7 +29,7 @@ ORDER = {
     "source": ["parts", "phrases", "layers", "reading", "shapes", "layout", "expressions", "classes", "blocks",
                 "naming", "whole", "writing", "generation"],
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
-           "layers.residual", "checkpointing", "initialise", "building", "features", "summary"],
+           "layers.residual", "outline", "checkpointing", "initialise", "building", "features", "summary"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
                 "named", "ordered", "folding", "fetching", "loading", "creating", "exporting"],
     "data": ["progress", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",
@@ -43,16 +43,16 @@ ORDER = {
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
-                  "rows", "sets", "extraction", "statistics", "result", "measuring"],
-    "runs": ["options", "environment", "setup", "repeating", "folder", "beginning", "sentences", "log", "progress",
-             "configuring", "fitting", "prediction", "testing", "evaluating", "exporting"],
+                  "rows", "sets", "extraction", "statistics", "result", "comparing", "measuring", "metric"],
+    "runs": ["options", "environment", "setup", "folder", "repeating", "beginning", "sentences", "dry", "log",
+             "progress", "configuring", "fitting", "prediction", "testing", "evaluating", "exporting"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "tables", "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
-    "web": ["batching", "app", "serving"],
-    "cli": ["shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words", "training",
-            "fidelity_words", "processes"],
+    "web": ["batching", "words", "uploads", "app", "serving"],
+    "cli": ["shell", "loggers", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
+            "training", "fidelity_words", "processes"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo", "source"}
@@ -125,6 +125,29 @@ def test_files_and_functions_are_short(path):
             assert count <= (8 if "cli" in path.parts else 6), f"{node.name} takes {count} parameters"
 
 
+def reads_text(call):
+    """Whether a call reads or writes text in an encoding of its own."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if isinstance(getattr(call.func, "value", None), ast.Name) and call.func.value.id == "storage":
+        return False
+    modes = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    binary = any("b" in mode for mode in modes)
+    if name == "open":
+        return not binary and (isinstance(call.func, ast.Name) or bool(modes) or not call.args)
+    text = [word for word in call.keywords if word.arg == "text" and getattr(word.value, "value", False) is True]
+    reads = name == "read_text" and not call.args  # of a distribution it takes a name, and knows its encoding
+    method = isinstance(call.func, ast.Attribute) and (reads or name in ("write_text", "reconfigure"))
+    return method or name == "TextIOWrapper" or bool(text)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_whatever_reads_or_writes_text_names_its_encoding(path):
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and reads_text(call) and not any(word.arg is None for word in call.keywords):
+            words = {word.arg for word in call.keywords}
+            assert words & {"encoding", "errors"}, f"{path.name}:{call.lineno} names no encoding"
+
+
 def test_the_median_function_is_short():
     lengths = []
     for path in FILES:
@@ -162,9 +185,12 @@ def test_public_names_stay_functions_when_modules_are_imported():
 
 
 PACKAGES = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "lightning_fabric": "lightning-fabric",
-            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w"}  # fmt: skip
-UNDECLARED = {"timm", "torchvision", "fsspec"}
-"""Peers that a benchmark measures where they are installed; fsspec comes with `datasets`, whose files it opens."""
+            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w",
+            "python_multipart": "python-multipart"}  # fmt: skip
+UNDECLARED = {"timm", "torchvision", "fsspec", "torchmetrics"}
+"""Peers that a benchmark measures where they are installed; torchmetrics, whose collections can hold our metric; fsspec
+comes with `datasets`, whose files it opens.
+"""
 
 
 def test_every_import_is_declared_and_nothing_declared_is_unused():

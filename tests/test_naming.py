@@ -33,7 +33,7 @@ def mine(width=16):
 
 def own():
     base = mine()
-    return Network("own", base.stem, Seq(swish=Block(swish)), base.head, base.input, 10)
+    return Network("own", base.stem, Seq(**dict(base.body.children), swish=Block(swish)), base.head, base.input, 10)
 
 
 def wide(width, depth):

@@ -252,3 +252,21 @@ def test_ctrl_c_stops_after_the_step_and_resume_goes_on(tmp_path):
     assert process.returncode == 130
     assert f"inceptionlab train --resume {tmp_path / 'r'}" in rest
     assert list(Path(tmp_path / "r" / "state").glob("*.pt"))
+
+
+def test_libraries_say_nothing_before_a_commands_own_words(tmp_path):
+    command = [sys.executable, "-m", "inceptionlab", *TRAIN, "--epochs", "1", "--precision", "bf16", "--out"]
+    done = subprocess.run([*command, str(tmp_path / "r")], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[0].startswith("a trial on 200 of ")
+    again = subprocess.run([*command, str(tmp_path / "r")], capture_output=True, text=True)
+    assert again.stderr.startswith("error: ")
+    script = (
+        "import logging\n"
+        "from inceptionlab.runs.fitting import make_fabric\n"
+        "loggers = [logging.getLogger(name) for name in ('', 'lightning_fabric')]\n"
+        "before = [(len(logger.handlers), logger.level) for logger in loggers]\n"
+        "make_fabric('cpu', 'bf16')\n"
+        "assert before == [(len(logger.handlers), logger.level) for logger in loggers]\n"
+    )
+    quiet = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")

@@ -3,9 +3,9 @@
 import pytest
 from PIL import Image
 
-from inceptionlab import DataError
+from inceptionlab import DataError, configure, get_spec
 from inceptionlab.cli.commands.train import train
-from inceptionlab.data.registry import KNOWN, NAMES, default_recipe, describe, load_data
+from inceptionlab.data.registry import KNOWN, NAMES, default_recipe, describe, for_named, full_name, load_data
 from inceptionlab.data.sources.naming import DataName, parse_name
 from inceptionlab.training.recipe import load_recipe
 
@@ -49,13 +49,34 @@ def test_folders_and_the_hub_are_described(tmp_path):
     assert default_recipe(str(tmp_path)) == default_recipe("stream:user/set") == "folder"
 
 
-@pytest.mark.parametrize(("given", "near"), [("CIFAR10", "cifar10"), ("fashion-mnist", "fashion_mnist"),
-                                             ("Fashion-MNIST", "fashion_mnist"), ("MNIST", "mnist")])  # fmt: skip
+@pytest.mark.parametrize(("given", "near"), [("CIFR10", "cifar10"), ("fashion-mnits", "fashion_mnist"),
+                                             ("Fashion-MNITS", "fashion_mnist"), ("MNITS", "mnist")])  # fmt: skip
 def test_the_nearest_name_is_said_whatever_its_case(given, near, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INCEPTIONLAB_DATA", raising=False)
     with pytest.raises(DataError, match=f"did you mean .*'{near}'"):
         load_data(given)
+
+
+@pytest.mark.parametrize(("given", "name"), [("CIFAR10", "cifar10"), ("CIFAR-10", "cifar10"), ("MNIST", "mnist"),
+                                             ("fashion-mnist", "fashion_mnist"), ("Fashion_MNIST", "fashion_mnist"),
+                                             ("FashionMNIST", "fashion_mnist"), ("Digits", "digits")])  # fmt: skip
+def test_a_named_set_is_known_however_it_is_written(given, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert full_name(given) == name
+    assert describe(given) == describe(name)
+    assert default_recipe(given) == default_recipe(name)
+    spec = get_spec("googlenet")
+    assert for_named(spec, given) == for_named(spec, name)
+    (tmp_path / given).mkdir()
+    assert full_name(given) == given  # a folder that is called so is meant
+
+
+def test_a_run_is_the_same_however_its_data_are_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (first, _), (second, _) = (configure("small_fast", name) for name in ("digits", "Digits"))
+    assert first == second
+    assert first.key == second.key
 
 
 def test_the_help_of_train_names_every_set():

@@ -24,7 +24,7 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int | None:
         return torch.cuda.max_memory_allocated(device) - before
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)  # what is free already would be used first and not be counted
-        _CLEAR.write_text("5")  # the peak begins anew
+        _CLEAR.write_text("5", encoding="ascii")  # the peak begins anew
         before = _field("VmRSS")
     except (OSError, AttributeError):
         work()
@@ -34,5 +34,5 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int | None:
 
 
 def _field(name: str) -> int:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
+    line = next(line for line in _STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024

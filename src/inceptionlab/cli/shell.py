@@ -47,6 +47,8 @@ def _ended(work: Callable[[], object]) -> int:
     try:
         work()
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # rich leaves so
+            raise end.__context__ from None
         return end.code if isinstance(end.code, int) else DONE if end.code is None else FAILED
     return DONE
 

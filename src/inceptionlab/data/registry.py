@@ -112,6 +112,12 @@ def describe(name: str, data_dir: Path | None = None) -> Facts:
     return Facts(place.name, None, 3, classes, count, None, PHOTOGRAPHS, str(place))
 
 
+def full_name(data: str) -> str:
+    """What a data set is called in a run: the name of a known one, however it is written; any other as it is given."""
+    wanted = parse_name(data, NAMES)
+    return wanted.place if wanted.kind == "named" else data
+
+
 def list_datasets(name: str | None = None, data_dir: Path | None = None) -> list[Facts]:
     """What is known of every data set that comes by name, or of one, by whatever `load_data` takes. Raises `DataError`
     where there is no such set.
@@ -127,8 +133,9 @@ def default_recipe(data: str) -> str:
 
 def for_named(spec: Network, data: str) -> Network:
     """The network with the preprocessing that a data set asks for, before that is read (`for_data`)."""
-    size = KNOWN[data].facts.size if data in KNOWN else None
-    return for_native(spec, None if size is None else (size, size), data)
+    name = full_name(data)
+    size = KNOWN[name].facts.size if name in KNOWN else None
+    return for_native(spec, None if size is None else (size, size), name)
 
 
 def find_folder(name: DataName, data_dir: Path | None) -> Path:

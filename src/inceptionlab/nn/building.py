@@ -19,6 +19,7 @@ from inceptionlab.nn.layers.conv import activation, conv_layer, ghost_layer, nor
 from inceptionlab.nn.layers.head import dense_layer
 from inceptionlab.nn.layers.pool import pool_layer
 from inceptionlab.nn.layers.residual import LayerScale, Residual, StochasticDepth
+from inceptionlab.nn.outline import outline
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import (
     LRN,
@@ -55,6 +56,12 @@ class InceptionNetwork(nn.Module):
         self.heads = {aux.after: aux.name for aux in spec.aux}
         branches.register(self, tops)
         branches.register(self, heads)
+
+    def __repr__(self) -> str:
+        """Its modules, a line each; those that compute nothing are left out."""
+        _, *lines = outline(self)
+        spec, shape = self.spec, "x".join(map(str, self.spec.input.shape))
+        return "\n".join([f"{type(self).__name__} {spec.title}: {shape} to {spec.classes} classes", *lines])
 
     def forward(self, x: Tensor) -> Tensor:
         """Images `b c h w`, normalised as `spec.input` says, to logits `b classes`."""

@@ -17,6 +17,7 @@ from inceptionlab.nn.layers.branches import Chain
 from inceptionlab.nn.layers.conv import ChannelNorm, ConvNormAct
 from inceptionlab.nn.layers.head import Dense
 from inceptionlab.spec.network import Network
+from inceptionlab.zoo.naming import network_of
 
 PASSING = (Chain, ConvNormAct, ChannelNorm, Dense, nn.Sequential, nn.Identity)
 """What computes nothing of its own, and so is no layer."""
@@ -106,12 +107,14 @@ class Summary:
         yield rule
 
 
-def summary(network: Network | nn.Module, input_shape: tuple[int, ...] | None = None) -> Summary:
-    """The layers of a network or of any module, for an image of `input_shape` (channels, height, width).
+def summary(network: str | Network | nn.Module, input_shape: tuple[int, ...] | None = None) -> Summary:
+    """The layers of a network (a value, or what `network_of` reads) or of any module, for an image of `input_shape`
+    (channels, height, width).
 
     A network and what was built from one know their shape, and their auxiliary heads are run too. Nothing is computed:
     a copy runs without numbers (on torch's meta device). Raises `SpecError` where no shape is known.
     """
+    network = network_of(network) if isinstance(network, str) else network
     module = build(network, init=None) if isinstance(network, Network) else deepcopy(network)
     spec = module.spec if isinstance(module, InceptionNetwork) else None
     shape = input_shape or (spec.input.shape if spec else None)

@@ -14,6 +14,7 @@ from inceptionlab.analysis.figures import SIZES, USUAL, Look
 from inceptionlab.analysis.scene import Disc, Filled, Rect, Scene, Shape, Stroke, Text
 from inceptionlab.analysis.svg import DARK, LIGHT, Colours, to_svg
 from inceptionlab.errors import ConfigError
+from inceptionlab.report.figures import installed_fonts
 from inceptionlab.spec.network import Network
 
 ENDINGS = (".svg", ".png", ".pdf")
@@ -53,7 +54,7 @@ def render(drawing: Scene, ending: str, look: Look = USUAL, width: int | None = 
     scale = _scale(drawing, width) if png else min(1.0, LONGEST_PAGE * PER_INCH / max(drawing.width, drawing.height))
     inches = (drawing.width / PER_INCH, drawing.height / PER_INCH)
     colours = DARK if look.theme == "dark" else LIGHT
-    style: dict[Any, Any] = {"pdf.fonttype": 42, "text.parse_math": False, "font.family": _fonts()}
+    style: dict[Any, Any] = {"pdf.fonttype": 42, "text.parse_math": False, "font.family": installed_fonts()}
     with mpl.rc_context(style), warnings.catch_warnings():
         # a letter that no installed font has becomes a box
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -84,15 +85,6 @@ def _scale(drawing: Scene, width: int | None) -> float:
         raise ConfigError(f"a width of {width:,} pixels makes an image of {width:,} x {height:,}, and a side has "
                           f"{LONGEST_SIDE:,} at most; write a .pdf or .svg, which have any size")  # fmt: skip
     return scale
-
-
-def _fonts() -> list[str]:
-    from matplotlib.font_manager import fontManager
-
-    from inceptionlab.report.figures import FONTS
-
-    installed = set(fontManager.get_font_names())
-    return [name for name in FONTS if name in installed]
 
 
 def _add(axes: Any, shape: Shape, colours: Colours, points: float, order: int) -> None:

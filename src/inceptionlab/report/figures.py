@@ -39,7 +39,7 @@ def figure_svg(width: float, height: float, columns: int, draw: Callable[[Any], 
     style: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": "inceptionlab", "axes.edgecolor": GREY, "axes.labelcolor": GREY,
         "text.color": GREY, "xtick.color": GREY, "ytick.color": GREY, "axes.spines.top": False,
-        "axes.spines.right": False, "font.family": _fonts(), "legend.frameon": False, "axes.titlecolor": GREY,
+        "axes.spines.right": False, "font.family": installed_fonts(), "legend.frameon": False, "axes.titlecolor": GREY,
         "text.parse_math": False, "savefig.bbox": "tight", "font.size": 9.5, "axes.titlesize": 9.5,
         "axes.labelsize": 9.5, "legend.fontsize": 9, "axes.titlelocation": "left", "axes.linewidth": 0.7,
         "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.7, "lines.markersize": 4.5,
@@ -63,7 +63,7 @@ def _of_the_page(svg: str) -> str:
 
 
 @cache
-def _fonts() -> list[str]:
+def installed_fonts() -> list[str]:
     """The installed fonts of `FONTS`."""
     from matplotlib.font_manager import fontManager
 

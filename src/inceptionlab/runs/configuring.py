@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inceptionlab.data.dataset import DataSet, for_data
-from inceptionlab.data.registry import default_recipe, load_data
+from inceptionlab.data.registry import default_recipe, full_name, load_data
 from inceptionlab.errors import DataError, InceptionLabError, SizeError
 from inceptionlab.runs.beginning import spec_taking, weights_file
 from inceptionlab.runs.options import Choices
@@ -30,7 +30,7 @@ def configure(
     for a recipe, `DataError` for data.
     """
     chosen = choices or Choices()
-    name = data if isinstance(data, str) else data.name
+    name = full_name(data) if isinstance(data, str) else data.name
     how = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or default_recipe(name))
     loaded = load_for(model, data, chosen, data_dir) if isinstance(data, str) else data
     weights = weights_file(chosen.weights)

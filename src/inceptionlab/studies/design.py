@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from inceptionlab.data.registry import default_recipe, for_named
+from inceptionlab.data.registry import default_recipe, for_named, full_name
 from inceptionlab.decoding import Count, Natural, Share, shown, validate
 from inceptionlab.errors import ConfigError, nearest
 from inceptionlab.runs.options import Side
@@ -145,7 +145,7 @@ class Study:
         recipe: Recipe = override(load_recipe(self.recipe or default_recipe(self.data)), self.settings)
         for name, level in cell.items():
             recipe = override(recipe, self.factors[name][level].settings)
-        return Setup(self.spec(cell), recipe, self.data, seed, self.limit_train, self.limit_test)
+        return Setup(self.spec(cell), recipe, full_name(self.data), seed, self.limit_train, self.limit_test)
 
 
 def _comparisons(study: Study) -> list[str]:

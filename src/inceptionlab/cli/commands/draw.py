@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from inceptionlab.analysis.figures import USUAL, Look
 from inceptionlab.cli.variant import Variant
 from inceptionlab.report.diagrams import save_drawing
+from inceptionlab.zoo.naming import is_place
 
 
 def draw(
@@ -37,12 +38,7 @@ def draw(
         Changes of the network.
     """
     network = (variant or Variant()).of(name)
-    print(save_drawing(network, out or Path(_file_name(name, network.name, node)), node, depth, look, width))
-
-
-def _file_name(given: str, called: str, node: str) -> str:
-    """A file in this folder, named as the network was given; a file's and a folder's network by what it is called."""
-    given = given.partition("|")[0].strip()
-    plain = given if given.replace("_", "").replace(".", "").isalnum() and not given.endswith(".json") else called
-    whole = ".".join([plain, *([node] if node else [])])
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in whole) + ".svg"
+    title = network.name if is_place(name) else name.partition("|")[0].strip()
+    file = "".join(c if c.isalnum() or c in "._-" else "-" for c in ".".join([title, node] if node else [title]))
+    path = out or Path(f"{file}.svg")
+    print(save_drawing(network, path, node, depth, look, width))

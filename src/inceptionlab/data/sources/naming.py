@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -46,4 +47,18 @@ def parse_name(text: str, known: Collection[str]) -> DataName:
             return DataName(text, kind, place, configuration or None)
     if not text or "\0" in text:
         raise DataError(f"{text!r} is no name of a data set, and no folder can be called so")
-    return DataName(text, "named" if text in known else "folder", text)
+    name = known_name(text, known)
+    return DataName(text, "folder", text) if name is None else DataName(text, "named", name)
+
+
+def known_name(text: str, known: Collection[str]) -> str | None:
+    """The known name that a text writes, in any case and with or without dashes ("CIFAR10", "Fashion-MNIST"); a folder
+    that is called so goes before a name that is written otherwise.
+    """
+    if text in known or os.path.isdir(text):
+        return text if text in known else None
+    return next((name for name in known if _letters(name) == _letters(text)), None)
+
+
+def _letters(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
