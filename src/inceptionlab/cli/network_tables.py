@@ -15,6 +15,8 @@ from inceptionlab.spec.network import Network
 from inceptionlab.zoo.facts import ZooFacts
 from inceptionlab.zoo.published import Published
 
+DATED = 84
+"""Columns of a terminal that has room for years beside whole names and numbers."""
 NUMBERS = 52
 """Columns that the numbers of a network's table take."""
 WIDE = 160
@@ -45,14 +47,17 @@ def print_list(records: Sequence[ZooFacts]) -> None:
     """A table; a narrow terminal is spared what is not about the network itself."""
     console = Console()
     wide = console.width >= WIDE or not console.is_terminal
-    table = Table("name", box=None)
-    for column in ("year", "parameters", "MACs", "input", "top-1 %", *(("with aux",) if wide else ())):
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True, min_width=max((len(r.name) for r in records), default=0))
+    dated = wide or console.width >= DATED
+    columns = ("parameters", "MACs", "input", "top-1 %")
+    for column in (*(("year",) if dated else ()), *columns, *(("with aux",) if wide else ())):
         table.add_column(column, justify="right", no_wrap=True)
     for column in ("member", "source") if wide else ():
         table.add_column(column, no_wrap=True)
     for r in records:
         top1 = "" if r.top1 is None else f"{r.top1:g}"
-        cells = [str(r.year), f"{r.params:,}", f"{r.macs:,}", "x".join(map(str, r.input)), top1]
+        cells = [*([str(r.year)] if dated else []), f"{r.params:,}", f"{r.macs:,}", "x".join(map(str, r.input)), top1]
         more = [f"{r.params_with_aux:,}", r.member, r.source] if wide else []
         table.add_row(r.name, *cells, *more)
     (console if console.is_terminal else Console(width=240)).print(table)
