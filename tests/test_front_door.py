@@ -35,5 +35,5 @@ def test_every_public_name_is_documented(name):
 
 def test_every_command_is_a_function():
     names = "fit test train evaluate predict optimize export load_engine study check_data benchmark load_data recipe"
-    for name in f"{names} build measure explain diff draw".split():
+    for name in f"{names} build measure explain diff draw code".split():
         assert callable(getattr(il, name))

@@ -123,6 +123,19 @@ def test_the_formula_of_the_tutorial():
         explain(get_spec("googlenet.gray"), "conv_1")
 
 
+def test_a_pattern_explains_every_node_that_matches():
+    network = get_spec("googlenet.gray")
+    lines = explain(network, "*")
+    assert lines[:2] == ["conv1:", "  H_out = floor((224 + 2·3 − 7)/2) + 1 = 112"]
+    heads = [line for line in lines if line and not line.startswith(" ")]
+    assert heads == [f"{name}:" for name, _ in network.children]
+    assert [f"  {line}" for line in explain(network, "inception3a.pool.1")] == [
+        line for line in explain(network, "inception3a.pool.*")[-6:] if line
+    ]
+    with pytest.raises(SpecError, match=r"no node that matches 'inceptoin3\*'; did you mean 'inception3"):
+        explain(network, "inceptoin3*")
+
+
 def test_blocks_are_explained_by_their_branches():
     lines = explain(get_spec("googlenet.paper"), "inception3a")
     assert "channels = 64 + 128 + 32 + 32 = 256" in lines

@@ -167,4 +167,4 @@ def test_the_registry():
     assert list_models("small_*") == ["small_fast", "small_v1", "small_v2", "small_v3", "small_resnet"]
     assert get_spec("inception_v3") == get_spec("inception_v3.torchvision")
     with pytest.raises(SpecError, match="did you mean 'inception_v3'"):
-        get_spec("inceptionv3")
+        get_spec("inceptoin_v3")

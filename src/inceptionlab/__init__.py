@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inceptionlab.analysis.difference import diff
     from inceptionlab.analysis.drawing import draw
+    from inceptionlab.analysis.figures import Look
     from inceptionlab.analysis.formulas import explain
     from inceptionlab.analysis.geometry import measure, smallest_input
     from inceptionlab.benchmarking.measuring import benchmark
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from inceptionlab.data.dataset import DataSet
     from inceptionlab.data.own import as_dataset
     from inceptionlab.data.preprocess import Preprocess, create_transform
-    from inceptionlab.data.registry import load_data
+    from inceptionlab.data.registry import list_datasets, load_data
+    from inceptionlab.distances.measuring import fidelity, save_statistics
+    from inceptionlab.distances.result import FidelityResult
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -33,12 +36,16 @@ if TYPE_CHECKING:
         StorageError,
     )  # fmt: skip
     from inceptionlab.evaluation.metrics import Score
-    from inceptionlab.evaluation.protocol import Evaluation, Protocol
+    from inceptionlab.evaluation.options import Protocol
+    from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
-    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block, create_model
+    from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
     from inceptionlab.nn.features import FeatureNetwork, create_features
+    from inceptionlab.nn.summary import Layer, Summary, summary
+    from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
+    from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.evaluating import evaluate
@@ -50,21 +57,28 @@ if TYPE_CHECKING:
     from inceptionlab.runs.progress import progress_bar
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
+    from inceptionlab.source.generation import code
     from inceptionlab.spec.network import Aux, Input, Network
     from inceptionlab.studies.design import Study
     from inceptionlab.studies.loading import load_study
     from inceptionlab.studies.results import StudyResults
     from inceptionlab.studies.study import study
     from inceptionlab.training.callbacks import Callbacks
+    from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.zoo.naming import network_of
+    from inceptionlab.zoo.own import blocks_of
+    from inceptionlab.zoo.published import list_pretrained
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
     "analysis.difference": ("diff",),
     "analysis.drawing": ("draw",),
+    "analysis.figures": ("Look",),
     "analysis.formulas": ("explain",),
     "analysis.geometry": ("measure", "smallest_input"),
     "benchmarking.measuring": ("benchmark",),
@@ -73,18 +87,24 @@ _PLACES = {
     "data.dataset": ("DataSet",),
     "data.own": ("as_dataset",),
     "data.preprocess": ("create_transform", "Preprocess"),
-    "data.registry": ("load_data",),
+    "data.registry": ("load_data", "list_datasets"),
     "errors": (
         "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
         "ExportError", "MeasurementError", "MissingExtra",
     ),
     "evaluation.metrics": ("Score",),
-    "evaluation.protocol": ("Protocol", "Evaluation"),
+    "evaluation.options": ("Protocol",),
+    "evaluation.protocol": ("Evaluation",),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
-    "nn.building": ("create_model", "create_block", "build", "build_node", "InceptionNetwork"),
+    "distances.measuring": ("fidelity", "save_statistics"),
+    "distances.result": ("FidelityResult",),
+    "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
+    "nn.summary": ("summary", "Summary", "Layer"),
+    "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
+    "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.evaluating": ("evaluate",),
@@ -96,16 +116,22 @@ _PLACES = {
     "runs.progress": ("progress_bar",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
+    "source.generation": ("code",),
     "spec.network": ("Network", "Input", "Aux"),
     "studies.design": ("Study",),
     "studies.loading": ("load_study",),
     "studies.results": ("StudyResults",),
     "studies.study": ("study",),
     "training.callbacks": ("Callbacks",),
+    "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
+    "weights.creating": ("create_model",),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
+    "zoo.naming": ("network_of",),
+    "zoo.own": ("blocks_of",),
+    "zoo.published": ("list_pretrained",),
     "zoo.registry": ("get_spec", "list_models"),
 }  # fmt: skip
 _LAZY = {name: f"inceptionlab.{module}" for module, names in _PLACES.items() for name in names}
@@ -113,15 +139,29 @@ _PACKAGES = ("spec", "rules")
 """What is read as `inceptionlab.rules.residual(0.1)`."""
 
 __all__ = [
+    # networks
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
-    "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "measure", "smallest_input",
-    "explain", "diff", "draw", "load_weights", "export_weights", "load_data", "as_dataset", "check_data", "DataSet",
-    "create_transform", "Preprocess", "Augment", "recipe", "Recipe", "configure", "Choices", "Machine", "Setup",
-    "continued",
+    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
+    # explanations
+    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
+    "code",
+    # weights
+    "list_pretrained", "load_weights", "export_weights",
+    # data
+    "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
+    # runs
+    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "continued", "Choices", "Machine", "Setup",
     "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score", "optimize", "export", "load_engine",
-    "benchmark", "Study", "load_study", "study", "StudyResults", "InceptionLabError", "SpecError", "SizeError",
-    "ConfigError", "DataError", "StorageError", "RunError", "ExportError", "MeasurementError", "MissingExtra",
+    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    # distances between sets of images
+    "fidelity", "save_statistics", "FidelityResult",
+    # speed
+    "optimize", "export", "load_engine", "benchmark",
+    # studies
+    "Study", "load_study", "study", "StudyResults",
+    # errors
+    "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
+    "ExportError", "MeasurementError", "MissingExtra",
 ]  # fmt: skip
 
 

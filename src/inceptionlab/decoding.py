@@ -192,6 +192,20 @@ def _finite(value: object) -> bool:
     return all(_finite(item) for item in cast(tuple[object, ...], value)) if isinstance(value, tuple) else True
 
 
+def in_words(hint: Any) -> str:
+    """A type hint with its range for people: "a whole number of at least 1", or the words that may be given."""
+    if get_origin(hint) is Annotated:
+        return in_words(get_args(hint)[0]) + _range(get_args(hint)[1:])
+    if get_origin(hint) is Literal:
+        return ", ".join(map(str, get_args(hint)))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(dict.fromkeys(in_words(part) for part in _members(hint)))
+    if get_origin(hint) in (tuple, list):
+        return f"a list, each {in_words(get_args(hint)[0])}"
+    words: dict[Any, str] = {**_NAMES, type(None): "none", Path: "a file or folder"}
+    return words.get(hint, f"a {getattr(hint, '__name__', hint)}".lower())
+
+
 def _wanted(hint: Any, value: object) -> str:
     """What would work, in words."""
     if get_origin(hint) is Annotated:

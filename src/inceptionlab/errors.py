@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
 
 
 class InceptionLabError(Exception):
@@ -46,8 +50,37 @@ class MissingExtra(InceptionLabError, ImportError):  # noqa: N818  (what it says
     """A package that is not installed; `extra` is the optional dependency of ours that brings it."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed: pip install 'inceptionlab[{extra}]'")
+        super().__init__(f"{what} is not installed; install it with: {install_command(extra)}")
         self.extra = extra
+
+
+def install_command(extra: str) -> str:
+    """What to type to add an extra to this installation, from wherever it was installed: a folder of the sources, whose
+    versions `constraints.txt` pins, or an index. Double quotes are understood by every shell.
+    """
+    folder, editable = _sources()
+    if not folder:
+        return f'python -m pip install "inceptionlab[{extra}]"'
+    here = Path(folder) == Path.cwd()
+    pins = Path("constraints.txt") if here else Path(folder) / "constraints.txt"
+    constrained = f'-c "{pins}" ' if " " in str(pins) else f"-c {pins} "
+    return (
+        f"python -m pip install {constrained if (Path(folder) / 'constraints.txt').is_file() else ''}"
+        f'{"-e " if editable else ""}"{"." if here else folder}[{extra}]"'
+    )
+
+
+def _sources() -> tuple[str, bool]:
+    """(the folder of the sources that this was installed from, "" for none; whether it is read from there)."""
+    from urllib.parse import urlparse  # the second takes 30 ms, and is needed for an error alone
+    from urllib.request import url2pathname
+
+    try:
+        about: Any = json.loads(distribution("inceptionlab").read_text("direct_url.json") or "{}")
+        url = urlparse(str(about.get("url", "")))
+        return (url2pathname(url.path) if url.scheme == "file" else ""), bool(about.get("dir_info", {}).get("editable"))
+    except (PackageNotFoundError, ValueError, AttributeError):
+        return "", False
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -58,6 +91,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return f"did you mean {' or '.join(repr(n) for n in close)}?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"known are {shown}" if names else "nothing is known by any name here"
+
+
+def counted(n: int, thing: str, things: str = "") -> str:
+    """A number of things in words: "1 image", "1,200 images", "2 classes" (whose plural is `things`)."""
+    return f"{n:,} {thing if n == 1 else things or f'{thing}s'}"
+
+
+def listed(items: Iterable[object], most: int = 6) -> str:
+    """Things in a row for a sentence, of which no more than `most` are shown: "a, b and 998 more"."""
+    names = [str(item) for item in items]
+    shown, rest = names[:most], len(names) - most
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def one_of(kind: str, name: str, value: object, known: tuple[str, ...]) -> None:

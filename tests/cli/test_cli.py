@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -71,10 +72,33 @@ def test_show(capsys):
     assert json.loads(out)[0]["path"] == "conv1"
     _, out, _ = run(capsys, "show", "googlenet.gray", "--explain", "conv1")
     assert out.startswith("H_out = floor((224 + 2·3 − 7)/2) + 1 = 112\n")
+    _, out, _ = run(capsys, "show", "googlenet.gray", "--explain", "inception3a.*", "--json")
+    assert list(json.loads(out)) == [f"inception3a.{branch}" for branch in ("one", "three", "five", "pool")]
+    _, out, _ = run(capsys, "show", "inception_net", "--layers")
+    assert "Conv2d-1" in out
+    assert "Total params: 326,122" in out
+    _, out, _ = run(capsys, "show", "inception_net", "--layers", "--json")
+    assert json.loads(out)["params"] == 326_122
+    code, _, err = run(capsys, "show", "googlenet.gray", "--explain", "**.poool")
+    assert code == 2
+    assert "no node that matches '**.poool'; did you mean" in err
     code, _, err = run(capsys, "show", "inception_v3", "--input-size", "32", "--stem", "imagenet")
     assert code == 2
     assert "error: inception_v3.torchvision at 32x32: mixed6a" in err
     assert run(capsys, "show", "inception_v3", "--input-size", "32")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"], ["list", "small_*", "--json"], ["show", "inception_v3 | widen(0.333)"],
+        ["show", "inception_next_tiny", "--depth", "3"], ["show", "xception", "--explain", "**"],
+        ["show", "dilated_cnn", "--json"], ["show", "dilated_cnn", "--layers", "--json"],
+    ],
+)  # fmt: skip
+def test_no_number_has_sixteen_digits(capsys, arguments):
+    _, out, _ = run(capsys, *arguments)
+    assert not re.search(r"\d\.\d{7}", out)
 
 
 def test_diff_and_draw(capsys, tmp_path):
@@ -87,12 +111,18 @@ def test_diff_and_draw(capsys, tmp_path):
     assert out == f"{target}\n"
     assert target.read_text().startswith("<svg")
     assert run(capsys, "draw", "googlenet", "-o", str(tmp_path / "none" / "x.svg"))[0] == 2
+    module = ("draw", "small_v1", "--node", "inception3a", "--layout", "horizontal", "--params", "-o")
+    assert run(capsys, *module, str(tmp_path / "x.png"), "--width", "800", "--theme", "dark")[0] == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    code, _, err = run(capsys, *module, str(tmp_path / "x.gif"))
+    assert code == 2
+    assert err.endswith("x.gif ends in .gif: a drawing is written as .svg, .png or .pdf\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show", "inceptionv3"], "did you mean 'inception_v3'"),
+        (["show", "inceptoin_v3"], "did you mean 'inception_v3'"),
         (["show", "small_v1 | residul"], "did you mean 'residual'"),
         (["train", "--model", "small_v1"], "--model and --data"),
         ([*TRAIN, "--set", "ema"], "write NAME=VALUE"),

@@ -478,3 +478,67 @@ def test_the_real_fashion_mnist(fashion):
     loaded = load_data(fashion)
     assert loaded.train.images.shape == (60_000, 28, 28, 1)
     assert torch.bincount(loaded.test.labels).tolist() == [1000] * 10
+
+
+def test_every_image_has_a_name(tmp_path):
+    make_folder(tmp_path, ("train", "test"))
+    loaded = folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
+    assert loaded.test.name(0) == "test/ants/0.png"
+    assert loaded.train.subset(torch.tensor([3, 1])).name(1) == "train/ants/1.png"
+    samples = array_set(np.zeros((6, 4, 4), np.uint8), np.zeros(6, np.int64), ("a",))
+    part = samples.subset(torch.tensor([5, 2, 4])).subset(torch.tensor([2, 1]))
+    assert [samples.name(3), part.name(0), part.name(1)] == ["image 3", "image 4", "image 2"]
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """A folder of which two files hold no image."""
+    monkeypatch.setenv("INCEPTIONLAB_HOME", str(tmp_path / "home"))
+    make_folder(tmp_path / "set", ("train", "test"))
+    for name in ("train/ants/3.png", "train/bees/0.png"):
+        (tmp_path / "set" / name).write_bytes(b"nothing")
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize("eager", [4_000, 5], ids=["in memory", "on disk"])
+def test_what_cannot_be_read_is_left_out_where_that_is_asked(broken, monkeypatch, eager):
+    monkeypatch.setattr(folder, "EAGER", eager)
+    for _ in range(2):  # from the files, and from what was kept of them
+        found = load_data(str(broken), Input(3, 14, 14), skip_unreadable=True)
+        assert found.left_out == ("train/ants/3.png", "train/bees/0.png")
+        assert found.what_is_left_out == "2 images cannot be read and are left out: train/ants/3.png, train/bees/0.png"
+        assert (len(found.train), len(found.test)) == (18, 20)
+        assert [found.train.name(i) for i in (2, 3, 9)] == ["train/ants/2.png", "train/ants/4.png", "train/bees/1.png"]
+        assert found.train.images[:].float().amax((1, 2, 3))[9:].min() > 90
+    with pytest.raises(DataError, match=r"ants/3\.png cannot be read.*--skip-unreadable leaves out"):
+        load_data(str(broken), Input(3, 14, 14)).train.images[:]
+
+
+def test_without_it_the_error_counts_what_cannot_be_read(broken):
+    with pytest.raises(DataError, match=r"3\.png cannot be read .* \(and so is 1 other image\); --skip-unreadable"):
+        load_data(str(broken), Input(3, 14, 14))
+
+
+def test_whole_data_are_the_same_with_and_without_it(tmp_path):
+    make_folder(tmp_path, ("train", "test"))
+    one, two = (load_data(str(tmp_path), Input(3, 14, 14), skip_unreadable=skip) for skip in (False, True))
+    assert (one.train.digest(), two.left_out) == (two.train.digest(), ())
+
+
+def test_a_class_of_which_nothing_can_be_read_is_refused(broken):
+    for i in range(10):
+        (broken / "train" / "ants" / f"{i}.png").write_bytes(b"")
+    with pytest.raises(DataError, match="no image of ants in .* can be read; inceptionlab check-data"):
+        load_data(str(broken), Input(3, 14, 14), skip_unreadable=True)
+
+
+def test_only_files_of_folders_are_left_out():
+    with pytest.raises(DataError, match="digits is no folder"):
+        load_data("digits", skip_unreadable=True)
+
+
+def test_classes_that_differ_are_named_and_not_all_of_them(tmp_path):
+    make_folder(tmp_path, ("train",), classes=[f"c{i:04}" for i in range(30)], count=1)
+    make_folder(tmp_path, ("test",), classes=["c0000", "other"], count=1)
+    with pytest.raises(DataError, match=r"only train has c0001, .*, c0006 and 23 more; only test has other$"):
+        folder.load(tmp_path, Preprocess(Input(3, 14, 14)))

@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 
 import numpy as np
@@ -13,7 +14,7 @@ from inceptionlab.cli import main
 from inceptionlab.data.audit import check_data
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.stores.lazy import LazyImages
-from inceptionlab.errors import MissingExtra
+from inceptionlab.errors import MissingExtra, install_command
 from inceptionlab.spec.network import Input
 
 datasets = pytest.importorskip("datasets")
@@ -100,5 +101,5 @@ def test_what_is_no_set_of_images_is_said(cache, parquet):
 
 def test_without_datasets_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[hub\]'"):
+    with pytest.raises(MissingExtra, match=re.escape(install_command("hub"))):
         load_data("hf:anything", IMAGE)

@@ -1,3 +1,5 @@
+import csv
+import re
 import sys
 from xml.etree import ElementTree
 
@@ -9,11 +11,15 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
+from inceptionlab.data.dataset import Samples
+from inceptionlab.data.stores.images import InMemory
+from inceptionlab.evaluation.answers import answers, answers_csv
 from inceptionlab.evaluation.metrics import (
     calibration,
     calibration_error,
     confusion,
     per_class,
+    row_normalised,
     score,
     wilson,
     worst_mistakes,
@@ -110,13 +116,45 @@ def test_a_score_is_a_table_in_jupyter():
 
 
 def test_without_kornia_it_is_said(monkeypatch):
-    from inceptionlab import MissingExtra
     from inceptionlab.data.registry import load_data
+    from inceptionlab.errors import MissingExtra, install_command
     from inceptionlab.evaluation.corruptions import corrupted
 
     for part in ("filters", "enhance"):
         monkeypatch.setitem(sys.modules, f"kornia.{part}", None)
     images = load_data("digits").test.limited(8)
     assert len(corrupted(images, "noise", 1)) == 8
-    with pytest.raises(MissingExtra, match=r"kornia is not installed: pip install 'inceptionlab\[augment\]'"):
+    with pytest.raises(
+        MissingExtra, match=re.escape(f"kornia is not installed; install it with: {install_command('augment')}")
+    ):
         corrupted(images, "blur", 1)
+
+
+def test_of_few_classes_the_first_five_are_not_shown():
+    few, many = score(LOGITS, LABELS), score(torch.randn(4, 6), LABELS)
+    assert "top-5" not in str(few)
+    assert "top-5" not in few._repr_html_()
+    assert "top-5" in str(many)
+    assert "top-5" in many._repr_html_()
+    assert "1 image)" in str(score(LOGITS[:1], LABELS[:1]))
+
+
+def test_a_confusion_matrix_by_rows():
+    counts = np.array([[3, 1, 0], [0, 0, 0], [1, 1, 2]])
+    assert row_normalised(counts).tolist() == [[0.75, 0.25, 0], [0, 0, 0], [0.25, 0.25, 0.5]]
+
+
+def test_answers_go_by_the_names_of_images():
+    samples = Samples(
+        InMemory(torch.zeros(3, 4, 4, 1, dtype=torch.uint8)), torch.tensor([0, 1, 2]), ("a", "b, c", "图"),
+        paths=("x/test/a/1.png", "x/test/b/2.png", "x/test/c/3.png"), folder="x",
+    )  # fmt: skip
+    logits = torch.tensor([[9.0, 0, 0], [0, 1, 2], [3, 2, 1]])
+    found = answers(logits, samples)
+    assert [(one.name, one.correct, one.rank) for one in found] == [
+        ("test/a/1.png", True, 1), ("test/b/2.png", False, 2), ("test/c/3.png", False, 3),
+    ]  # fmt: skip
+    rows = list(csv.DictReader(answers_csv(found).splitlines()))
+    assert rows[1] == {"name": "test/b/2.png", "true": "b, c", "predicted": "图", "probability": "0.665241",
+                       "correct": "0", "true_probability": "0.244728", "rank": "2"}  # fmt: skip
+    assert samples.limited(1).name(0) == samples.name(int(samples.limited(1).numbers[0]))

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 
 from inceptionlab import MissingExtra, storage
 from inceptionlab.cli import main
+from inceptionlab.errors import install_command
 from inceptionlab.studies.loading import load_study
 from inceptionlab.studies.running import runs_of
 
@@ -87,7 +89,7 @@ def test_without_ray_it_is_said(monkeypatch):
     from inceptionlab.studies.engines import on_ray
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[ray\]'"):
+    with pytest.raises(MissingExtra, match=re.escape(install_command("ray"))):
         on_ray(Machine("cpu"), "local", 0, lambda: False)
 
 

@@ -82,13 +82,22 @@ def test_a_study_runs_reports_and_computes_only_what_is_missing(file, tmp_path, 
     page = (out / "report.html").read_text()
     assert page.index("Verdicts") < page.index("Effects") < page.index("Runs")
     assert 'src="http' not in page
+    assert "A trial: limited to 200 training images and 60 test images." in page.replace("\n", " ")
+    assert "cannot be estimated from 2 pairs" in page
+    assert 'href="#verdicts"' in page
+    assert all(len(row["band"]) == 2 for row in record["cells"])
     assert (out / "runs.csv").read_text().count("\n") == 9
     assert r"\begin{tabular}" in (out / "table.tex").read_text()
+    assert r"\midrule" in (out / "table.tex").read_text()
     assert (out / "report.md").read_text().startswith("# tiny")
     main(["study", "run", str(file), "--out", str(out), "--device", "cpu"])
     assert "8 runs, 8 done before" in capsys.readouterr().out
     main(["study", "report", str(out)])
-    assert capsys.readouterr().out.splitlines()[-1] == str(out / "report.html")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == str(out / "report.html")
+    head = next(i for i, line in enumerate(lines) if "95 % interval" in line and "cell" in line)
+    end = lines[head].index("top-1, %") + len("top-1, %")
+    assert all(line[end - 3] == "." and line[end] == " " for line in lines[head + 2 : head + 6])
 
 
 def test_a_run_that_fails_is_noted_and_the_rest_goes_on(file, tmp_path):

@@ -69,7 +69,7 @@ def test_a_run_leaves_a_folder(finished):
     names = {p.name for p in folder.iterdir()}
     assert names >= {
         "config.toml", "spec.json", "environment.json", "metrics.jsonl", "model.safetensors", "state", "curves.svg",
-        "test.json", "report.html", "classes.json",
+        "test.json", "report.html", "classes.json", "predictions.csv",
     }  # fmt: skip
     test = json.loads((folder / "test.json").read_text())
     assert set(test) == {
@@ -78,6 +78,7 @@ def test_a_run_leaves_a_folder(finished):
         "top1_high",
         "top5",
         "n",
+        "n_classes",
         "loss",
         "ece",
         "selected_by",

@@ -8,10 +8,11 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from inceptionlab import DataError, create_model, load_weights
 from inceptionlab.cli import main
-from inceptionlab.errors import MissingExtra
+from inceptionlab.errors import MissingExtra, install_command
 from inceptionlab.weights.readers import caffe, keras
 from inceptionlab.weights.readers.reading import read_state
 
@@ -272,9 +273,9 @@ def test_without_a_package_the_error_says_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "v3.ckpt").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[weights\]'"):
+    with pytest.raises(MissingExtra, match=re.escape(install_command("weights"))):
         read_state(tmp_path / "v3.h5")
-    with pytest.raises(MissingExtra, match=r"pip install 'inceptionlab\[tf\]'"):
+    with pytest.raises(MissingExtra, match=re.escape(install_command("tf"))):
         read_state(tmp_path / "v3.ckpt")
 
 
@@ -306,3 +307,22 @@ def test_an_imported_file_predicts(googlenet, tmp_path, capsys):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2
+
+
+def test_what_is_no_file_of_weights_is_said_without_the_words_of_torch(tmp_path):
+    whole = nn.Sequential(nn.Conv2d(3, 4, 1))
+    torch.save(whole, tmp_path / "whole.pth")
+    torch.save({"epoch": 3, "net": whole.state_dict()}, tmp_path / "other.pth")
+    (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
+    words = {
+        "none.pth": "does not exist; give a file of weights", "": "is a folder, not a file of weights",
+        "whole.pth": "holds an object of torch.nn.modules.container.Sequential too, and code is never run here; where "
+                     "that code is, save the weights alone: torch.save(model.state_dict(), 'weights.pth')",
+        "other.pth": "is of the type int, not a tensor; save the weights alone",
+        "page.pth": "it is damaged, or torch.save did",
+    }  # fmt: skip
+    for name, expected in words.items():
+        with pytest.raises(DataError) as refused:
+            read_state(tmp_path / name)
+        assert expected in str(refused.value)
+        assert str(refused.value).isprintable()

@@ -23,17 +23,34 @@ from inceptionlab.spec.nodes import (
     Split,
     pair,
 )  # fmt: skip
+from inceptionlab.spec.tree import matches
 
 
 def explain(network: Network, path: str) -> list[str]:
     """The formulas of the output, the parameters, the MACs and the receptive field of the node at an address.
 
-    Raises `SpecError` with the nearest addresses for one that does not exist.
+    A pattern gives those of every node that matches, each below its address: "*" is any name, so that "*" alone means
+    the top-level nodes, and "**" any number of names ("**.pool", "inception3a.**"). Raises `SpecError` with the nearest
+    addresses for one that does not exist.
     """
+    found = explanations(network, path)
+    if path in found:
+        return list(found[path])
+    blocks = ([f"{address}:", *(f"  {line}" for line in lines), ""] for address, lines in found.items())
+    return [line for block in blocks for line in block][:-1]
+
+
+def explanations(network: Network, pattern: str) -> dict[str, list[str]]:
+    """The formulas of every node whose address matches, by address. Errors are those of `explain`."""
     rows = {row.path: row for row in measure(network).walk()}
-    if path not in rows:
-        raise SpecError(f"{network.name} has no node {path!r}; {nearest(path, rows)}")
-    row = rows[path]
+    found = [pattern] if pattern in rows else [path for path in rows if "*" in pattern and matches(pattern, path)]
+    if not found:
+        missing = f"has no node that matches {pattern!r}" if "*" in pattern else f"has no node {pattern!r}"
+        raise SpecError(f"{network.name} {missing}; {nearest(pattern, rows)}")
+    return {path: _explained(rows[path]) for path in found}
+
+
+def _explained(row: MeasuredNode) -> list[str]:
     shape = f"output = {row.output[0]} x {row.output[1]} x {row.output[2]}"
     return [*_sizes(row), *_channels(row), shape, *_costs(row), *_fields(row)]
 

@@ -13,7 +13,7 @@ from inceptionlab import storage
 from inceptionlab.benchmarking.peaks import MachinePeaks
 from inceptionlab.benchmarking.profiling import LayerTimes, profile_table
 from inceptionlab.benchmarking.race import Timing, ratio
-from inceptionlab.report.charts import BLUE, GREY, ORANGE, figure_svg
+from inceptionlab.report.figures import BLUE, GREY, ORANGE, figure_svg
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,48 +4,96 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from importlib.metadata import version
+from contextlib import nullcontext
+from functools import cache, partial
 from pathlib import Path
-
-from cyclopts import App, CycloptsError
+from typing import TYPE_CHECKING, Any
 
 from inceptionlab.cli.loggers import warnings_only
-from inceptionlab.errors import InceptionLabError
+from inceptionlab.cli.shell import exit_code
+from inceptionlab.data.sources.naming import LAYOUT
+from inceptionlab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 """What each command does, and examples of it."""
 
+_EPILOGUE = (
+    "Each command has its own --help with examples. A run holds no code: whose network has Blocks of one's own Python "
+    "file is read with --code FILE.py, by any command."
+)
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("inceptionlab")
+
 
 def _app() -> App:
+    from cyclopts import App, Parameter
+
+    options = Parameter(negative=(), show_default=_shown)
+    plain: Any = {"help_format": "plaintext", "default_parameter": options}
     app = App(
-        name="inceptionlab", help="Build, train, test and explain the whole Inception family.",
-        help_format="plaintext", help_epilogue="Each command has its own --help with examples.",
-        version=lambda: version("inceptionlab"), result_action="return_value",
+        name="inceptionlab", help="Build, train, test and explain the whole Inception family.", **plain,
+        help_epilogue=_EPILOGUE, version=_version,
+        version_flags=["--version", "-V"], result_action="return_value", suppress_keyboard_interrupt=False,
     )  # fmt: skip
-    study = App(name="study", help="Ablation studies: plan, run, report.", help_format="plaintext")
+    study = App(name="study", help="Ablation studies: plan, run, report.", **plain)
     app.command(study)
     for name, about in COMMANDS.items():
         lines = "\n".join(["Examples:", *(f"  {example}" for example in about["examples"])])
+        lines += f"\n\n{LAYOUT}" if about.get("folders") else ""
         group, _, command = name.rpartition(" ")
         module = (group or command).replace("-", "_")
         place = f"inceptionlab.cli.commands.{module}:{command.replace('-', '_').replace('list', 'list_')}"
         (study if group else app).command(place, name=command, help=about["help"], help_epilogue=lines)
+    app.register_install_completion_command(help="Complete commands and options with Tab: a line in your shell's file.")
     return app
+
+
+def _shown(default: object) -> object:
+    """A default for the help; what is nothing, or off, need not be said."""
+    return default if default else None
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
+    if code := exit_code(partial(_run, arguments)):
+        sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> None:
+    from cyclopts import CycloptsError
+
+    from inceptionlab.spec.codec import reading_with
+    from inceptionlab.zoo.own import blocks_of
+
+    rest, code = _without_code(sys.argv[1:] if arguments is None else arguments)
     warnings_only()
     try:
-        _app()(arguments, exit_on_error=False)
-    except CycloptsError:
-        sys.exit(2)
-    except InceptionLabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        with reading_with(blocks_of(code)) if code else nullcontext():
+            _app()(rest, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _without_code(arguments: list[str]) -> tuple[list[str], str]:
+    """The arguments without `--code FILE`, which every command takes that reads a run, and the file."""
+    rest, code = list[str](), ""
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option != "--code":
+            rest.append(word)
+        elif code:
+            raise ConfigError("--code is given twice; a run has one file")
+        else:
+            code = value if equals else next(words, "")
+            if not code:
+                raise ConfigError("--code needs a file, such as --code mine.py")
+    return rest, code

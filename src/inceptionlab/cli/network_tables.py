@@ -13,7 +13,10 @@ from inceptionlab.analysis.tables import rows
 from inceptionlab.analysis.words import describe
 from inceptionlab.spec.network import Network
 from inceptionlab.zoo.facts import ZooFacts
+from inceptionlab.zoo.published import Published
 
+NUMBERS = 52
+"""Columns that the numbers of a network's table take."""
 WIDE = 160
 """Columns of a terminal that has room for sources."""
 
@@ -55,26 +58,54 @@ def print_list(records: Sequence[ZooFacts]) -> None:
     (console if console.is_terminal else Console(width=240)).print(table)
 
 
+def print_published(rows: Sequence[Published]) -> None:
+    """A table of published weights, a form's default first; a narrow terminal is spared what few look for."""
+    console = Console()
+    wide = console.width >= WIDE or not console.is_terminal
+    table = Table("name", box=None)
+    for column in ("top-1 %", "top-5 %", "classes", "input", "MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("licence", *(("checksum", "address") if wide else ())):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        numbers = ["" if value is None else f"{value:g}" for value in (row.top1, row.top5)]
+        size = "" if row.megabytes is None else f"{row.megabytes:g}"
+        cells = [*numbers, str(row.classes), str(row.input.height), size, row.licence or "not found"]
+        table.add_row(row.full, *cells, *([row.checksum[:23] or "not found", row.url] if wide else []))
+    (console if console.is_terminal else Console(width=300)).print(table)
+
+
 def print_network(network: Network, depth: int) -> None:
     """A network as the table of its paper, down to a depth."""
-    table = Table("node", "what", box=None)
+    console = Console(highlight=False, markup=False)
+    console = console if console.is_terminal else Console(highlight=False, markup=False, width=200)
+    table, shown = Table(box=None, pad_edge=False), rows(network, depth)
+    table.add_column("node", no_wrap=True)
+    table.add_column("what")
     for column in ("output", "parameters", "MACs", "field"):
-        table.add_column(column, justify="right")
-    for row in rows(network, depth):
+        table.add_column(column, justify="right", no_wrap=True)
+    room = console.width - NUMBERS - max(len(_indented(row.path)) for row in shown)
+    for row in shown:
         sizes = row.field.sizes(network.input.shape)
         field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"
         numbers = format_shape(row.output), f"{row.params:,}", f"{row.macs:,}", field
-        table.add_row("  " * row.path.count(".") + row.path, describe(row.node), *numbers)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
-    console.print(
-        f"[bold]{network.title}[/bold]   input {format_shape(network.input.shape)}   {network.classes} classes"
-    )
+        table.add_row(_indented(row.path), _in_room(describe(row.node), room), *numbers)
+    console.print(f"{network.title}   input {format_shape(network.input.shape)}   {network.classes} classes",
+                  style="bold")  # fmt: skip
     console.print(table)
     total = measure(network)
     console.print(f"parameters {total.params:,}   MACs {total.macs:,} (multiply-adds; FLOPs are twice that)")
     if network.aux:
         console.print(f"with auxiliary heads: parameters {total.params_with_aux:,}   MACs {total.macs_with_aux:,}")
+
+
+def _indented(path: str) -> str:
+    return "  " * path.count(".") + path
+
+
+def _in_room(what: str, room: int) -> str:
+    """What a node is; where a line has no room for it, its branches begin lines."""
+    return what if len(what) <= room else what.replace(" | ", "\n| ")
 
 
 def _side(sizes: list[int]) -> str:

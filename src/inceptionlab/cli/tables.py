@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from inceptionlab.errors import ConfigError, counted, listed
 
 if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
+    from inceptionlab.runs.prediction import Prediction
 
 SHOWN = 10
 
 
+def ending(path: Path, wanted: str, what: str) -> None:
+    """Refuse a name for a file that says another kind than is written. Raises `ConfigError`."""
+    if path.suffix.lower() != wanted:
+        raise ConfigError(f"{path} would hold {what}, which is {wanted[1:].upper()}; give a name that ends in {wanted}")
+
+
+def show_predictions(found: Sequence[Prediction]) -> None:
+    """Print the likeliest classes of images."""
+    for result in found:
+        print(result.path)
+        for one in result.top:
+            print(f"  {one.probability:7.2%}  {one.label}")
+
+
 def show_evaluation(found: Evaluation) -> None:
     """Print an evaluation."""
-    plain, width = found.score, max(len(row.label) for row in found.classes)
+    plain, width = found.score, max(len("class"), *(len(row.label) for row in found.classes))
     print(f"top-1 {_accuracy(plain)}")
-    print(f"top-5 {plain.top5:.2%}   loss {plain.loss:.4f}   calibration error {plain.ece:.2%}   n {plain.n:,}   "
-          f"computed in {found.precision}")  # fmt: skip
-    print(f"{'class':{width}}  precision  recall     F1      n")
-    for row in found.classes:
+    top5 = f"top-5 {plain.top5:.2%}   " if plain.has_top5 else ""
+    print(f"{top5}loss {plain.loss:.4f}   calibration error {plain.ece:.2%}   n {plain.n:,}   "
+          f"computed in {found.precision} by {found.engine}")  # fmt: skip
+    if found.left_out:
+        print(f"{counted(len(found.left_out), 'image')} left out that cannot be read: {listed(found.left_out)}")
+    print(f"{'class':{width}}  precision  recall     F1      n   (the worst F1 first)")
+    for row in found.worst_first:
         print(f"{row.label:{width}}  {row.precision:9.1%} {row.recall:7.1%} {row.f1:6.1%} {row.n:6,}")
     if found.views:
         views = found.views
-        print(f"with {views.forward_passes} forward passes an image: top-1 {_accuracy(views.score)}")
+        print(
+            f"with {counted(views.forward_passes, 'forward pass', 'forward passes')} an image: "
+            f"top-1 {_accuracy(views.score)}"
+        )
         print(f"  gain {100 * views.gain:+.2f} points ({100 * views.gain_low:+.2f} to {100 * views.gain_high:+.2f}, "
               "paired)")  # fmt: skip
     if found.temperature:
         fitted = found.temperature
         (before, after), (loss, new) = fitted.ece, fitted.loss
-        print(f"temperature {fitted.temperature:.3f}, fitted on {fitted.n:,} validation images: "
+        print(f"temperature {fitted.temperature:.3f}, fitted on {counted(fitted.n, 'validation image')}: "
               f"calibration error {before:.2%} to {after:.2%}, loss {loss:.4f} to {new:.4f}")  # fmt: skip
     for one in found.corruptions:
         print(f"{one.kind:>10} {one.severity}  top-1 {_accuracy(one.score)}")
@@ -39,12 +64,19 @@ def _accuracy(found: Score) -> str:
     return f"{found.top1:.2%} (95 % interval {found.top1_low:.2%} to {found.top1_high:.2%})"
 
 
+def _range(counts: Mapping[str, int]) -> str:
+    """How many images the smallest and the largest class have."""
+    smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    if counts[smallest] == counts[largest]:
+        return f"{counts[smallest]:,} each"
+    return f"from {counts[smallest]:,} ({smallest}) to {counts[largest]:,} ({largest})"
+
+
 def show_findings(found: Findings) -> None:
     """Print what is wrong with a data set."""
     for split, counts in found.counts.items():
-        smallest, largest = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-        print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes, from {counts[smallest]:,} "
-              f"({smallest}) to {counts[largest]:,} ({largest})")  # fmt: skip
+        classes = counted(len(counts), "class", "classes")
+        print(f"{split}: {counted(sum(counts.values()), 'image')} of {classes}, {_range(counts)}")
     print("sizes: " + ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in found.sizes) + "   modes: "
           + ", ".join(f"{mode} ({n:,})" for mode, n in found.modes.items()))  # fmt: skip
     print(f"unreadable: {len(found.unreadable)}")

@@ -1,11 +1,28 @@
-"""Options that make a variant of a network of the zoo, shared by the commands that take a NAME."""
+"""Options that commands share: a variant of a network, and short forms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, get_type_hints
 
+from cyclopts import Parameter
+
+from inceptionlab.decoding import Count
+from inceptionlab.runs.options import Changes
 from inceptionlab.spec.network import Network
 from inceptionlab.zoo.configure import Stem, configured
+
+
+@dataclass(frozen=True)
+class ShortChanges(Changes):
+    """The same with a short option; the library's options know nothing of the command line."""
+
+    epochs: Annotated[Count | None, Parameter(alias="-e")] = None
+    """Passes over the training images (default: the recipe's)."""
+
+
+ShortChanges.__init__.__annotations__.update(get_type_hints(ShortChanges, include_extras=True))
+"""Types as values: cyclopts would look for those that are inherited in this file."""
 
 
 @dataclass(frozen=True)
@@ -22,5 +39,5 @@ class Variant:
     """"auto" takes a small stem for small images; "imagenet" keeps the paper's, "small" replaces it."""
 
     def of(self, name: str, aux: bool = True) -> Network:
-        """The spec of this variant of a network."""
+        """The spec of this variant of a network, by whatever `network_of` reads."""
         return configured(name, self.num_classes, self.in_channels, self.input_size, aux, self.stem)

@@ -18,7 +18,7 @@ from torch import Tensor
 from inceptionlab import rng
 from inceptionlab.data.dataset import Samples
 from inceptionlab.decoding import From0, Natural, refuse_unread, validate
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 
 Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """A number from 0 to 1."""
@@ -85,8 +85,8 @@ def batch_sizes(count: int, size: int, processes: int = 1) -> list[int]:
     least = 2 * processes
     if size < least or count < least:
         raise DataError(
-            f"{count} image(s) in batches of {size} for {processes} process(es): batch norm needs at least 2 in a "
-            "batch of each"
+            f"{counted(count, 'image')} in batches of {size} for {counted(processes, 'process', 'processes')}: "
+            "batch norm needs at least 2 in a batch of each"
         )
     sizes = [size] * (count // size) + ([count % size] if count % size else [])
     if len(sizes) > 1 and sizes[-1] < least:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,30 +13,34 @@ from torch import Tensor
 
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.stores.images import Images, InMemory
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted, listed
 from inceptionlab.spec.network import Network
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """`images` is `n h w c`, in memory or not, `labels` is `n`; `classes` names the labels. `paths` where they came
-    from files.
+    from files, below `folder`; `numbers` where they are a part of a set, by their places in it.
     """
 
     images: Images
     labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
     paths: tuple[str, ...] = ()
+    folder: str = ""
+    numbers: Int64[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
-            raise DataError(f"{len(self.images):,} images have {len(self.labels):,} labels")
+            have = "has" if len(self.images) == 1 else "have"
+            raise DataError(f"{counted(len(self.images), 'image')} {have} {counted(len(self.labels), 'label')}")
         if len(self.images) == 0:
             raise DataError("the set holds no image")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= len(self.classes):
             raise DataError(
-                f"labels run from {low} to {high}, but there are {len(self.classes)} classes (0 is the first)"
+                f"labels run from {low} to {high}, but there {'is' if len(self.classes) == 1 else 'are'} "
+                f"{counted(len(self.classes), 'class', 'classes')} (0 is the first)"
             )
 
     def __len__(self) -> int:
@@ -49,14 +54,25 @@ class Samples:
     def subset(self, index: Int64[Tensor, " m"]) -> Samples:
         """The images at `index`, in its order."""
         paths = tuple(self.paths[int(i)] for i in index) if self.paths else ()
-        return replace(self, images=self.images.subset(index), labels=self.labels[index], paths=paths)
+        images, labels, places = self.images.subset(index), self.labels[index], index.cpu()
+        numbers = places if self.numbers is None else self.numbers[places]
+        return replace(self, images=images, labels=labels, paths=paths, numbers=numbers)
+
+    def name(self, i: int) -> str:
+        """What the image at place `i` is called: its file as seen from the data's folder ("test/cat/3.jpg"), or its
+        number in the set as it came ("image 12") where it has none.
+        """
+        if self.paths:
+            path = Path(self.paths[i])
+            return (path.relative_to(self.folder) if self.folder else path).as_posix()
+        return f"image {i if self.numbers is None else int(self.numbers[i])}"
 
     def limited(self, count: int | None) -> Samples:
         """The first `count` images of a fixed shuffle, so that every class takes part; all for None."""
         if count is None or count >= len(self):
             return self
         if count < 1:
-            raise DataError(f"{count} images were asked for; give at least 1")
+            raise DataError(f"{counted(count, 'image')} were asked for; give at least 1")
         order = self.order(torch.Generator().manual_seed(0))
         return self.subset(order[:count].sort().values)
 
@@ -80,7 +96,8 @@ class DataSet:
     """A data set: training and test images, and validation images where they come apart from the training ones.
 
     `size` is the side its images have by nature, or (height, width) where they are not square (None: photographs, which
-    take the network's size). `note` says how the splits came about.
+    take the network's size). `note` says how the splits came about, `left_out` names the images that cannot be read
+    and were left out.
     """
 
     name: str
@@ -89,18 +106,39 @@ class DataSet:
     validation: Samples | None = None
     size: int | tuple[int, int] | None = None
     note: str = ""
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.train.classes != self.test.classes:
-            raise DataError(f"{self.name}: training classes {self.train.classes} differ from {self.test.classes}")
+            raise DataError(
+                f"{self.name}: the classes of training and test differ: {_difference(self.train, self.test)}"
+            )
         train, test = ("x".join(map(str, part.images.shape[1:])) for part in (self.train, self.test))
         if train != test:
             raise DataError(f"{self.name}: the training images are {train}, those of the test {test}")
 
     @property
+    def what_is_left_out(self) -> str:
+        """The images that were left out as a sentence, "" for none."""
+        if not self.left_out:
+            return ""
+        verb = "cannot be read and is left out" if len(self.left_out) == 1 else "cannot be read and are left out"
+        return f"{counted(len(self.left_out), 'image')} {verb}: {listed(self.left_out)}"
+
+    @property
     def native_size(self) -> tuple[int, int] | None:
         """(height, width) of its images, None for photographs."""
         return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+
+def _difference(train: Samples, test: Samples) -> str:
+    """The classes that only one of two parts has."""
+    parts = [(train, test, "train"), (test, train, "test")]
+    alone = [(where, [name for name in one.classes if name not in other.classes]) for one, other, where in parts]
+    return (
+        "; ".join(f"only {where} has {listed(names)}" for where, names in alone if names)
+        or "they stand in another order"
+    )
 
 
 def for_data(spec: Network, data: DataSet) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from threading import Lock
@@ -23,6 +24,13 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 _OPENING = Lock()
 
 
+def decode_as_stored(file: str | Path | IO[bytes], where: str) -> Image.Image:
+    """The image as RGB, its rows as the file has them whatever its EXIF says: so other libraries read images. Raises
+    what `decode` does.
+    """
+    return _decoded(file, where, None, lambda image: image.convert("RGB"))[0]
+
+
 def decode(
     file: str | Path | IO[bytes], where: str, channels: int, least: tuple[int, int] | None = None
 ) -> Image.Image:
@@ -38,13 +46,22 @@ def decode_with_mode(
     file: str | Path | IO[bytes], where: str, channels: int, least: tuple[int, int] | None = None
 ) -> tuple[Image.Image, str]:
     """(the image as `decode` gives it, the mode that it has in the file, such as "RGB", "L" or "CMYK")."""
+    return _decoded(file, where, least, lambda image: upright(image, channels))
+
+
+def _decoded(
+    file: str | Path | IO[bytes],
+    where: str,
+    least: tuple[int, int] | None,
+    convert: Callable[[Image.Image], Image.Image],
+) -> tuple[Image.Image, str]:
     try:
         with _opened(file) as image:
             check_size(image.size, where)
             mode = image.mode
             if least is not None:
                 image.draft(None, (2 * max(least), 2 * max(least)))
-            return upright(image, channels), mode
+            return convert(image), mode
     except FileNotFoundError:
         raise DataError(f"{where} does not exist") from None
     except IsADirectoryError:

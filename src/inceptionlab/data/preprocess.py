@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inceptionlab.data.decode import check_size, decode, fitted, upright
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 from inceptionlab.spec.network import Input, Network
 
 Foreign = str | Path | IO[bytes] | Image.Image | np.ndarray
@@ -108,7 +108,9 @@ class Preprocess:
         """Normalised floats in channels-last memory, in the network's size, of pixels from 0 to 255."""
         taken = self.input
         if images.shape[3] != taken.channels:
-            raise DataError(f"the images have {images.shape[3]} channel(s) and the network takes {taken.channels}")
+            raise DataError(
+                f"the images have {counted(images.shape[3], 'channel')} and the network takes {taken.channels}"
+            )
         x = images.permute(0, 3, 1, 2)
         x = normalised(x, *self.mean_and_std(x.device), self.turned)
         if x.shape[2:] != self.size:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn, track
+from rich.progress import track
 
 Item = TypeVar("Item")
 
@@ -20,10 +20,3 @@ def followed(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
     """The items, with a bar that says what is going on while they are taken."""
     console = Console(stderr=True)
     return track(items, what, total, console=console, transient=True, disable=not watched(console))
-
-
-def download_bar() -> Progress:
-    """A bar of bytes and their speed."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    return Progress(*columns, console=console, disable=not watched(console))

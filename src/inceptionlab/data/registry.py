@@ -23,21 +23,24 @@ Loader = Callable[[str, list[Path], Path, str | None], DataSet]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a data set before it is read.
-
-    `size` is the side of its images in pixels (None: photographs of many sizes), `train` and `test` how many it has
-    (None: not known), `classes` their names (none: not known), `recipe` the recipe that suits it, `source` where it
-    comes from.
-    """
+    """What is known of a data set before it is read."""
 
     name: str
+    """What --data takes."""
     size: int | None
+    """Side of its images in pixels; not known: photographs of many sizes, which take the network's size."""
     channels: int
+    """1 for grey images, 3 for coloured ones."""
     classes: tuple[str, ...]
+    """The names of its classes; none: not known before it is read."""
     train: int | None
+    """Training images, from which validation is split."""
     test: int | None
+    """Test images."""
     recipe: str
+    """The recipe that suits it, which train takes without --recipe."""
     source: str
+    """Where it comes from; it is looked for in --data-dir and INCEPTIONLAB_DATA first, and else downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +73,27 @@ PHOTOGRAPHS = "folder"
 
 
 def load_data(
-    name: str, input: Input | None = None, data_dir: Path | None = None, mirror: str | None = None
+    name: str,
+    input: Input | None = None,
+    data_dir: Path | None = None,
+    mirror: str | None = None,
+    skip_unreadable: bool = False,
 ) -> DataSet:
     """A data set by name, one of the hub ("hf:NAME", "stream:NAME"), or a folder of images by path.
 
     The last two are read for the input `image`. Named sets are looked for in `data_dir`, in the folder that
-    INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. Raises
-    `DataError` where nothing can be read.
+    INCEPTIONLAB_DATA names and in Debian's place, and else downloaded to `data_dir` or the user's cache. With
+    `skip_unreadable` the images of a folder that cannot be read are left out. Raises `DataError` where nothing can be
+    read, and for images that cannot be where they are not to be left out.
     """
     wanted, preprocess = parse_name(name, NAMES), Preprocess(input or Input())
+    if skip_unreadable and wanted.kind != "folder":
+        raise DataError(f"--skip-unreadable leaves out files of a folder of images, and {name} is no folder")
     if wanted.kind in ("hf", "stream"):
         return hub.load(wanted, preprocess)
     if wanted.kind == "named":
         return KNOWN[wanted.place].load(wanted.place, _places(data_dir), data_dir or cache_folder(), mirror)
-    return folder.load(find_folder(wanted, data_dir), preprocess)
+    return folder.load(find_folder(wanted, data_dir), preprocess, skip_unreadable=skip_unreadable)
 
 
 def describe(name: str, data_dir: Path | None = None) -> Facts:
@@ -100,6 +110,13 @@ def describe(name: str, data_dir: Path | None = None) -> Facts:
     classes, files, _ = folder.find_images(train if train.is_dir() else place)
     count = len(files) if train.is_dir() else None
     return Facts(place.name, None, 3, classes, count, None, PHOTOGRAPHS, str(place))
+
+
+def list_datasets(name: str | None = None, data_dir: Path | None = None) -> list[Facts]:
+    """What is known of every data set that comes by name, or of one, by whatever `load_data` takes. Raises `DataError`
+    where there is no such set.
+    """
+    return [describe(name, data_dir)] if name else [one.facts for one in KNOWN.values()]
 
 
 def default_recipe(data: str) -> str:

@@ -12,12 +12,18 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from inceptionlab.errors import counted
+
 Z95 = 1.959963984540054
+FIRST = 5
+"""The classes that top-5 accuracy looks at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The numbers of a test. Accuracies are shares of 1; `top1_low` and `top1_high` are Wilson's 95 % interval."""
+    """The numbers of a test on `n` images of `n_classes` classes (0: not noted). Accuracies are shares of 1; `top1_low`
+    and `top1_high` are Wilson's 95 % interval.
+    """
 
     top1: float
     top1_low: float
@@ -26,11 +32,18 @@ class Score:
     n: int
     loss: float
     ece: float
+    n_classes: int = 0
+
+    @property
+    def has_top5(self) -> bool:
+        """Whether `top5` says anything: of five classes or fewer, the first five are always right."""
+        return not 0 < self.n_classes <= FIRST
 
     def __str__(self) -> str:
+        top5 = f"   top-5 {self.top5:.2%}" if self.has_top5 else ""
         return (
             f"test accuracy {self.top1:.2%} (95 % interval {self.top1_low:.2%} to {self.top1_high:.2%}, "
-            f"{self.n:,} images)   top-5 {self.top5:.2%}   calibration error {self.ece:.2%}"
+            f"{counted(self.n, 'image')}){top5}   calibration error {self.ece:.2%}"
         )
 
     def _repr_html_(self) -> str:
@@ -40,6 +53,7 @@ class Score:
             "top-5": f"{self.top5:.2%}", "loss": f"{self.loss:.4f}", "calibration error": f"{self.ece:.2%}",
             "images": f"{self.n:,}",
         }  # fmt: skip
+        cells = cells if self.has_top5 else {name: cell for name, cell in cells.items() if name != "top-5"}
         heads = "".join(f"<th>{name}</th>" for name in cells)
         values = "".join(f"<td>{value}</td>" for value in cells.values())
         return f"<table><tr>{heads}</tr><tr>{values}</tr></table>"
@@ -89,12 +103,12 @@ def score(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> Score:
     """All numbers of a test. `top5` counts the right class among the first five (all, if there are fewer)."""
     n, classes = logits.shape
     right = int((logits.argmax(1) == labels).sum())
-    best = logits.topk(min(5, classes)).indices
+    best = logits.topk(min(FIRST, classes)).indices
     low, high = wilson(right, n)
     return Score(
         top1=right / n, top1_low=low, top1_high=high, top5=(best == labels[:, None]).any(1).float().mean().item(),
         n=n, loss=F.cross_entropy(logits, labels).item(),
-        ece=calibration_error(calibration(logits.softmax(1), labels)),
+        ece=calibration_error(calibration(logits.softmax(1), labels)), n_classes=classes,
     )  # fmt: skip
 
 
@@ -115,6 +129,11 @@ def confusion(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"]) -> Int6
 
     found: Any = cast(Any, metrics).confusion_matrix(labels, logits.argmax(1), labels=range(logits.shape[1]))
     return found
+
+
+def row_normalised(counts: Int64[np.ndarray, "c c"]) -> Float[np.ndarray, "c c"]:
+    """A confusion matrix as shares of each true class, so that a row sums to 1 (to 0 for a class without images)."""
+    return counts / np.maximum(counts.sum(1, keepdims=True), 1)
 
 
 def gain(before: Bool[Tensor, " n"], after: Bool[Tensor, " n"]) -> tuple[float, float, float]:

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from typing import Any
 
+import numpy as np
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess
-from inceptionlab.errors import ConfigError, DataError
+from inceptionlab.errors import DataError, listed
+from inceptionlab.evaluation.answers import Answer, answers
 from inceptionlab.evaluation.calibration import fitted_temperature
 from inceptionlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from inceptionlab.evaluation.metrics import ClassScore, Score, confusion, gain, per_class, score
+from inceptionlab.evaluation.metrics import ClassScore, Score, confusion, gain, per_class, row_normalised, score
+from inceptionlab.evaluation.options import Crops, Protocol
 from inceptionlab.evaluation.predictions import logits_of
-from inceptionlab.evaluation.views import Crops, probabilities
+from inceptionlab.evaluation.views import probabilities
 
 LEAST = 1e-12
 """The probability that one of 0 counts as, so that its logarithm is finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """What is tried beside the plain test: `crops` of each image (1, 10, 12 or 144, the papers'), a `temperature`
-    fitted on validation images, and `corruptions` of the test images; of these only `limit_test`, where that is said.
-    """
-
-    crops: Crops = 1
-    temperature: bool = False
-    corruptions: bool = False
-    limit_test: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.crops not in get_args(Crops):
-            raise ConfigError(f"crops = {self.crops!r}: give 1, 10, 12 or 144")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +30,7 @@ class Subject:
     """What is tested: `run`, a network or an engine, how its images are prepared, and its classes.
 
     `flip_tta` means the plain test averages the logits of an image and its mirror image. `precision` is what `run`
-    computes in.
+    computes in, and `engine` what computes it.
     """
 
     run: Callable[[Tensor], Tensor]
@@ -51,6 +38,7 @@ class Subject:
     classes: tuple[str, ...]
     flip_tta: bool = False
     precision: str = "fp32"
+    engine: str = "torch"
 
     def logits(self, samples: Samples) -> Float[Tensor, "n classes"]:
         """The logits of a set, on the CPU, wherever the network and the images are."""
@@ -91,25 +79,42 @@ class Corruption:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came of a protocol. `confusion` counts: rows are true classes, columns predictions. What the protocol does
-    not ask for is None or empty.
+    """What came of a protocol. `confusion` counts: rows are true classes, columns predictions; `answers` says what was
+    predicted on each image, `left_out` which images of the data could not be read and were left out, and `engine_why`
+    what "auto" went by. What the protocol does not ask for is None or empty.
     """
 
     score: Score
     precision: str
+    engine: str
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+    answers: tuple[Answer, ...]
     views: Views | None = None
     temperature: Temperature | None = None
     corruptions: tuple[Corruption, ...] = ()
+    left_out: tuple[str, ...] = ()
+    engine_why: str = ""
+
+    @property
+    def worst_first(self) -> tuple[ClassScore, ...]:
+        """The classes by their F1, the worst first."""
+        return tuple(sorted(self.classes, key=lambda row: (row.f1, row.recall)))
+
+    @property
+    def confusion_by_row(self) -> tuple[tuple[float, ...], ...]:
+        """The confusion matrix as shares of each true class."""
+        return tuple(map(tuple, row_normalised(np.array(self.confusion)).round(6).tolist()))
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON; the numbers of a score stand beside what they are the score of."""
         record = _flat(self) | {"classes": [asdict(row) for row in self.classes]}
+        record |= {"confusion_by_row": self.confusion_by_row, "answers": [asdict(answer) for answer in self.answers]}
+        record["left_out"] = list(self.left_out)
         record["corruptions"] = [_flat(row) for row in self.corruptions]
         record["views"] = _flat(self.views) if self.views else None
         record["temperature"] = asdict(self.temperature) if self.temperature else None
-        return {name: value for name, value in record.items() if value is not None and value != []}
+        return {name: value for name, value in record.items() if value not in (None, "", [])}
 
 
 def apply_protocol(
@@ -128,19 +133,31 @@ def apply_protocol(
     protocol = protocol or Protocol()
     for kind, classes in (("data", test.classes), *(("ensemble", other.classes) for other in ensemble)):
         if classes != subject.classes:
-            raise DataError(f"the {kind} has the classes {classes}, the network has {subject.classes}")
+            raise DataError(_other_classes(kind, classes, subject.classes))
     test = test.limited(protocol.limit_test)
     logits, labels = subject.logits(test), test.labels.cpu()
     several = protocol.crops > 1 or len(ensemble) > 0
     return Evaluation(
         score(logits, labels),
         subject.precision,
+        subject.engine,
         tuple(per_class(logits, labels, subject.classes)),
         tuple(map(tuple, confusion(logits, labels).tolist())),
+        answers(logits, test),
         over_views([subject, *ensemble], test, protocol.crops, logits) if several else None,
         with_temperature(subject, validation, logits, labels) if protocol.temperature else None,
         under_corruptions(subject, test) if protocol.corruptions else (),
     )
+
+
+def _other_classes(kind: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """What differs between the classes of data, or of another network, and those of the network."""
+    missing, strange = [name for name in ours if name not in theirs], [name for name in theirs if name not in ours]
+    parts = [f"{len(theirs):,} classes and the network {len(ours):,}"]
+    parts += [f"it has not {listed(missing)}"] if missing else []
+    parts += [f"the network has not {listed(strange)}"] if strange else []
+    parts += ["they stand in another order"] if not missing and not strange else []
+    return f"the {kind} has " + "; ".join(parts)
 
 
 def over_views(subjects: Sequence[Subject], test: Samples, crops: Crops, plain: Float[Tensor, "n classes"]) -> Views:
@@ -177,4 +194,5 @@ def under_corruptions(subject: Subject, test: Samples) -> tuple[Corruption, ...]
 def _flat(record: Evaluation | Views | Corruption) -> dict[str, Any]:
     """The fields by name, with those of the score in its place."""
     plain = {entry.name: getattr(record, entry.name) for entry in fields(record) if entry.name != "score"}
-    return asdict(record.score) | plain
+    scored = asdict(record.score)
+    return {name: value for name, value in scored.items() if name != "top5" or record.score.has_top5} | plain

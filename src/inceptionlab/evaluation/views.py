@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,9 +14,10 @@ from inceptionlab.data.dataset import Samples
 from inceptionlab.data.decode import FILTERS, decode
 from inceptionlab.data.preprocess import Preprocess, as_image, centred
 from inceptionlab.data.progress import followed
+from inceptionlab.errors import counted
+from inceptionlab.evaluation.options import Crops
 from inceptionlab.evaluation.predictions import device_of
 
-Crops = Literal[1, 10, 12, 144]
 SCALES = (8 / 7, 9 / 7, 10 / 7, 11 / 7)
 """The shorter sides of GoogLeNet's four scales over its input: 256, 288, 320, 352 for 224."""
 
@@ -76,7 +76,9 @@ def probabilities(
     def row(i: int) -> Tensor:
         return torch.stack([_mean(network, samples, i, preprocess, crops) for network, preprocess in networks]).mean(0)
 
-    everything = followed(range(len(samples)), f"{crops} crop(s), {len(networks)} network(s)", len(samples))
+    everything = followed(
+        range(len(samples)), f"{counted(crops, 'crop')}, {counted(len(networks), 'network')}", len(samples)
+    )
     return torch.stack([row(i) for i in everything])
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # so that the options of commands are read without torch
     from inceptionlab.nn.building import InceptionNetwork
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
+EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Takes = Literal["normalised", "pixels"]
 """Images as the input normalises them, or pixels from 0 to 255 in the order R, G, B."""
 FIELDS = ("network", "input", "classes", "takes", "precision")

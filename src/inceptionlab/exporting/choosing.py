@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import cast
 
+import msgspec
 import torch
 from torch import Tensor
 
 from inceptionlab import storage
-from inceptionlab.errors import ConfigError, StorageError
+from inceptionlab.errors import ConfigError, StorageError, counted
 from inceptionlab.exporting.engines import Engine, EngineName, installed, one_engine, open_engine
 from inceptionlab.exporting.optimizing import optimize
 from inceptionlab.exporting.writers import written
@@ -22,6 +25,8 @@ from inceptionlab.spec.codec import dumps
 from inceptionlab.storage import cache_folder
 
 ROUNDS = 5
+Times = dict[str, dict[str, float]]
+"""The median seconds of each engine, by the network, the batch and the threads."""
 
 
 def engine_of(network: InceptionNetwork, name: EngineName, batch: int = 1) -> Engine:
@@ -35,20 +40,22 @@ def engine_of(network: InceptionNetwork, name: EngineName, batch: int = 1) -> En
     if device.type != "cpu":
         if name not in ("auto", "torch"):
             raise ConfigError(f"{name} runs on the CPU here; give --device cpu, or --engine torch")
-        return Engine("torch", "fp32", optimize(network, _example(network, batch).to(device)))
+        fast = optimize(network, _example(network, batch).to(device))
+        return Engine("torch", "fp32", fast, why=f"the one that runs on {device.type}" if name == "auto" else "")
     if name != "auto":
         return _made(network, name, batch)
     notes, key = cache_folder("engines") / "fastest.json", f"{key_of(network)} {batch} {torch.get_num_threads()}"
     known = _read(notes)
-    if known.get(key) not in installed():
-        known[key] = fastest(network, batch)
+    if not known.get(key, {}).keys() & set(installed()):
+        known[key] = timed(network, batch)
         _write(notes, known)
-    return _made(network, known[key], batch)
+    times = {one: seconds for one, seconds in known[key].items() if one in installed()}
+    return replace(_made(network, min(times, key=lambda one: times[one]), batch), why=_why(times, batch))
 
 
 @torch.inference_mode()
-def fastest(network: InceptionNetwork, batch: int = 1) -> str:
-    """The engine with the smallest median time on random images, all measured in turn."""
+def timed(network: InceptionNetwork, batch: int = 1) -> dict[str, float]:
+    """The median seconds of each engine on `batch` random images, all measured in turn."""
     x = torch.randn(batch, *network.spec.input.shape, generator=torch.Generator().manual_seed(0))
     engines = [_made(network, name, batch) for name in installed()]
     times: dict[str, list[float]] = {engine.name: [] for engine in engines}
@@ -58,7 +65,14 @@ def fastest(network: InceptionNetwork, batch: int = 1) -> str:
             engine.run(x)
             if number:  # the first round warms up
                 times[engine.name].append(time.perf_counter() - began)
-    return min(times, key=lambda name: median(times[name]))
+    return {name: median(found) for name, found in times.items()}
+
+
+def _why(times: Mapping[str, float], batch: int) -> str:
+    """What speaks for the fastest of some engines, in words."""
+    order = sorted(times, key=lambda name: times[name])
+    measured = ", ".join(f"{name} {1000 * times[name]:.3g} ms" for name in order)
+    return f"the fastest here in batches of {counted(batch, 'image')} ({measured})"
 
 
 def _made(network: InceptionNetwork, name: str, batch: int) -> Engine:
@@ -90,17 +104,14 @@ def _bytes(value: Tensor) -> memoryview:
     return value.detach().cpu().contiguous().view(-1).numpy().data
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> Times:
     try:
-        found: Any = storage.read_json(path)
-    except StorageError:
+        return msgspec.convert(storage.read_json(path), Times)
+    except (StorageError, msgspec.ValidationError):  # damaged, or what another version wrote
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {str(key): str(name) for key, name in cast(dict[object, object], found).items()}
 
 
-def _write(path: Path, known: dict[str, str]) -> None:
+def _write(path: Path, known: Times) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         storage.write_json(path, known)

@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor
 
 from inceptionlab.errors import ConfigError, ExportError, MissingExtra, nearest
-from inceptionlab.exporting.about import FIELDS, About, Precision, Takes, read_about
+from inceptionlab.exporting.about import FIELDS, About, EngineName, Precision, Takes, read_about
 
 Runner = Callable[[Tensor], Tensor]
 """Images `b c h w` in fp32 to logits `b classes`."""
-EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 DTYPES: Mapping[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """OpenVINO's names of the arithmetic of what is not in 8 bits."""
@@ -36,7 +35,7 @@ class Engine:
     """Something that computes the logits of images `b c h w`, and what it is called.
 
     `run` takes images as `takes` says. `about` is what its file says of the network, where it is a file of ours;
-    `close`, where it is needed, lets go of what the engine holds.
+    `close`, where it is needed, lets go of what the engine holds. `why` says what "auto" went by.
     """
 
     name: str
@@ -44,6 +43,7 @@ class Engine:
     run: Runner
     about: About | None = None
     close: Callable[[], None] = field(default=_nothing)
+    why: str = ""
 
     @property
     def takes(self) -> Takes:
@@ -74,10 +74,14 @@ def open_engine(path: Path, name: EngineName = "auto", precision: Precision = "f
     in that of the file. `threads` 0: as many as torch takes. Raises what `load_engine` does.
     """
     known = RUNNING.get(path.suffix.lower(), ())
-    if not path.is_file() or not known:
+    if not known or path.is_dir():
         raise ExportError(f"{path} is no exported file; give one that ends in {', '.join(RUNNING)}")
+    if not path.is_file():
+        raise ExportError(f"{path} does not exist; inceptionlab export writes such files")
     if name == "auto":
-        name = cast(EngineName, next((one for one in known if find_spec(one)), known[0]))
+        usual = cast(EngineName, next((one for one in known if find_spec(one)), known[0]))
+        why = f"the first that is installed of those that run {path.suffix} files ({', '.join(known)})"
+        return replace(open_engine(path, usual, precision, threads), why=why)
     if name not in known:
         raise ConfigError(f"there is no engine {name!r} for {path}; {nearest(name, known)}")
     return {"torch": _torch, "onnxruntime": _onnxruntime, "openvino": _openvino}[name](path, precision, threads)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -21,6 +23,8 @@ from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.optimization.exactness import FOR_ENGINES, exact
 
 BATCH = 32
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""Where torch notes the modules that a node of an ONNX file comes from, outermost first."""
 REWRITES = tuple(name for name in FOR_ENGINES if name != "exchanged")
 """The rewrites before quantisation: a bias behind an average would be a sum of its own between 8-bit maps."""
 MULTIPLYING = ("Conv", "Gemm", "MatMul")
@@ -36,7 +40,7 @@ TRIED = 8
 @dataclass(frozen=True, slots=True)
 class Quantized:
     """An 8-bit ONNX file, how often its prediction is that of the network on the calibration images, and the layers
-    that were kept in fp32 for it.
+    that were kept in fp32 for it, by their addresses in the network.
     """
 
     path: Path
@@ -66,7 +70,7 @@ def quantized(
     path, says = placed(path, "onnx", "int8"), None if says is None else replace(says, precision="int8")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        whole, plain = Path(folder) / "fp32.onnx", exact(model, REWRITES)
+        whole, plain = Path(folder) / "fp32.onnx", exact(_addressed(model), REWRITES)
         wanted = torch.cat([plain(part) for part in torch.split(samples, BATCH)])
         write(plain, samples.shape[1:], "onnx", whole, says)
         kept: list[str] = []
@@ -77,7 +81,32 @@ def quantized(
             found = _tried(whole, path, samples, wanted, kept)
             if found >= agreement:
                 break
-    return Quantized(path, found, tuple(kept))
+        addresses = _addresses(whole, plain)
+    return Quantized(path, found, tuple(addresses[layer] for layer in kept))
+
+
+def _addressed(model: nn.Module) -> nn.Module:
+    """A copy whose modules know their addresses, which they keep when rewrites put them elsewhere."""
+    copied = copy.deepcopy(model)
+    for name, module in cast(Any, copied).named_modules():
+        module.address = name
+    return copied
+
+
+def _addresses(whole: Path, plain: nn.Module) -> dict[str, str]:
+    """The address in the network of each node of its ONNX file that multiplies: that of the module it comes from, or of
+    the nearest one around it that rewrites have left.
+    """
+    library: Any = import_module("onnx")
+    named = cast(Any, plain).named_modules()
+    modules: dict[str, str] = {name: getattr(module, "address", "") for name, module in named}
+    found: dict[str, str] = {}
+    for node in library.load(str(whole)).graph.node:
+        texts = [entry.value for entry in node.metadata_props if entry.key == SCOPES]
+        scopes: list[str] = ast.literal_eval(texts[0]) if texts else []
+        known = [modules[scope] for scope in scopes if modules.get(scope)]
+        found[node.name] = known[-1].removesuffix(".conv") if known else node.name
+    return found
 
 
 def logits_of_runner(runner: Runner, samples: Tensor) -> Tensor:

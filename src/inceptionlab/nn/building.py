@@ -40,7 +40,6 @@ from inceptionlab.spec.nodes import (
     Sum,
 )
 from inceptionlab.spec.nodes import Residual as ResidualNode
-from inceptionlab.zoo.configure import Stem, configured
 from inceptionlab.zoo.modules import get_block
 
 
@@ -113,23 +112,6 @@ def build_node(node: Node, in_channels: int, size: int | tuple[int, int] = 32) -
     module = _module(measure_node(node, (in_channels, height, width)))
     initialise(module, "kaiming")
     return module
-
-
-def create_model(
-    name: str | Network,
-    num_classes: int | None = None,
-    in_channels: int | None = None,
-    input_size: int | tuple[int, int] | None = None,
-    aux: bool = False,
-    stem: Stem = "auto",
-) -> InceptionNetwork:
-    """Build a network by name.
-
-    `num_classes` (0: features), `in_channels` and `input_size` default to the spec's own (1000 classes, 3 channels
-    for the ImageNet forms). `aux=True` keeps the auxiliary heads. `stem="auto"` takes a small stem where the
-    image is less than half as large as the network's own; "imagenet" keeps the paper's, "small" replaces it.
-    """
-    return build(configured(name, num_classes, in_channels, input_size, aux, stem))
 
 
 def create_block(version: str, in_channels: int, *, grad_checkpoint: bool = False, **options: Any) -> nn.Module:

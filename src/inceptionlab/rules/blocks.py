@@ -30,7 +30,10 @@ PLACES: tuple[Place, ...] = ("branch", "fusion", "residual", "sum", "stage")
 
 @rule
 def without_branch(name: str) -> Change:
-    """Remove the branch called `name` from every block, or the one at an address (`"mixed5b.pool"`, `"*.pool"`)."""
+    """Remove the branch called `name` from every block, or the one at an address (`"mixed5b.pool"`, `"*.pool"`).
+
+    Example: googlenet | without_branch(pool)
+    """
     pattern = name if "." in name or "*" in name else f"**.{name}"
 
     def step(path: str, node: Node) -> Node:
@@ -52,7 +55,10 @@ def without_branch(name: str) -> Change:
 
 @rule
 def residual(scale: Number = 1.0) -> Change:
-    """Every block of branches that keeps its size becomes x + scale * block(x), projected where widths differ."""
+    """Every block of branches that keeps its size becomes x + scale * block(x), projected where widths differ.
+
+    Example: small_v1 | residual(0.1)
+    """
 
     def step(path: str, node: Node) -> Node:
         return node if strided(node) else Residual(node, scale, shortcut="auto")
@@ -62,7 +68,10 @@ def residual(scale: Number = 1.0) -> Change:
 
 @rule
 def rescale(scale: Number) -> Change:
-    """Another scale of every residual that is there already (Inception-v4 paper, section 3.3: 0.1 to 0.3)."""
+    """Another scale of every residual that is there already (Inception-v4 paper, section 3.3: 0.1 to 0.3).
+
+    Example: inception_resnet_v2 | rescale(0.3)
+    """
 
     def step(_: str, node: Node) -> Node:
         return replace(node, scale=scale) if isinstance(node, Residual) else node
@@ -74,6 +83,8 @@ def rescale(scale: Number) -> Change:
 def unreduced() -> Change:
     """The naive module: branches without the 1 x 1 convolutions that stand before their larger ones and after their
     pool (GoogLeNet paper, figure 2a).
+
+    Example: googlenet | unreduced
     """
 
     def step(_: str, node: Node) -> Node:
@@ -95,6 +106,8 @@ def _without_pointwise(branch: Node) -> Node:
 def attend(kind: AttentionKind = "cbam", where: Place = "fusion") -> Change:
     """Attention after each "branch", after the "fusion" of branches, on the "residual" before it is scaled, after
     the "sum", or at the end of each "stage".
+
+    Example: small_v1 | attend(se, branch)
     """
     gate = Attention(kind)
 
@@ -120,6 +133,8 @@ def attend(kind: AttentionKind = "cbam", where: Place = "fusion") -> Change:
 def fuse(how: Literal["concat", "sum", "product"]) -> Change:
     """Fuse branches another way. For "sum" and "product" each branch is made as wide as the block was, so that the
     width of the network stays; blocks with a branch that does not end in a convolution are left.
+
+    Example: small_v1 | fuse(sum)
     """
 
     def step(_: str, node: Node) -> Node:
@@ -144,6 +159,8 @@ def stochastic_depth(rate: Probability) -> Change:
     """Stochastic depth: the probability of dropping a residual body grows linearly with depth up to `rate`.
 
     A network without residuals drops the branches of its blocks instead (FractalNet's local stochastic_depth).
+
+    Example: inception_next_tiny | stochastic_depth(0.1)
     """
 
     def change(tree: Any) -> Any:

@@ -30,7 +30,10 @@ from inceptionlab.spec.values import Side
 
 @rule
 def factorize(kernel: Side = 5) -> Change:
-    """A k x k convolution becomes a chain of 3 x 3 of the same width (Rethinking, section 3.1)."""
+    """A k x k convolution becomes a chain of 3 x 3 of the same width (Rethinking, section 3.1).
+
+    Example: googlenet.paper | factorize(5)
+    """
     if kernel < 5 or kernel % 2 == 0:
         raise SpecError(f"factorize({kernel}): give an odd kernel of 5 or more, which 3x3 convolutions can replace")
 
@@ -43,7 +46,10 @@ def factorize(kernel: Side = 5) -> Change:
 
 @rule
 def asymmetric(kernel: Side = 7) -> Change:
-    """An n x n convolution becomes 1 x n, n x 1 of the same width (Rethinking, section 3.2)."""
+    """An n x n convolution becomes 1 x n, n x 1 of the same width (Rethinking, section 3.2).
+
+    Example: inception_v3 | asymmetric(3)
+    """
 
     def split(conv: Conv) -> Seq:
         down, across = pair(conv.stride)
@@ -59,6 +65,8 @@ def asymmetric(kernel: Side = 7) -> Change:
 def dilate(rate: Side = 2) -> Change:
     """Every k x k convolution of stride 1 gets a dilation, and so do the cheap filters of ghost convolutions; sizes and
     parameters stay, fields grow.
+
+    Example: small_v1 | dilate(2)
     """
 
     def step(_: str, node: Node) -> Node:
@@ -72,7 +80,10 @@ def dilate(rate: Side = 2) -> Change:
 
 @rule
 def ghost(ratio: Annotated[int, msgspec.Meta(ge=2, le=1024)] = 2) -> Change:
-    """Every ordinary convolution becomes a ghost convolution (GhostNet, figure 1), whose filters are as dilated."""
+    """Every ordinary convolution becomes a ghost convolution (GhostNet, figure 1), whose filters are as dilated.
+
+    Example: small_v1 | ghost(2)
+    """
 
     def swap(conv: Conv) -> Ghost:
         return Ghost(
@@ -85,7 +96,10 @@ def ghost(ratio: Annotated[int, msgspec.Meta(ge=2, le=1024)] = 2) -> Change:
 
 @rule
 def separable() -> Change:
-    """Every k x k convolution becomes depthwise, then pointwise, with nothing between (Xception, section 3)."""
+    """Every k x k convolution becomes depthwise, then pointwise, with nothing between (Xception, section 3).
+
+    Example: small_v1 | separable
+    """
 
     def swap(conv: Conv) -> Seq:
         depthwise = Depthwise(conv.kernel, conv.stride, conv.pad, conv.dilation, norm=None, act=None, bias=False)
@@ -96,7 +110,10 @@ def separable() -> Change:
 
 @rule
 def norm(kind: NormKind | None, eps: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-5) -> Change:
-    """Another norm, or none, in the whole network (a convolution without a norm has a bias)."""
+    """Another norm, or none, in the whole network (a convolution without a norm has a bias).
+
+    Example: googlenet | norm(group)
+    """
     new = None if kind is None else Norm(kind, eps)
 
     def step(_: str, node: Node) -> Node:
@@ -111,7 +128,10 @@ def norm(kind: NormKind | None, eps: Annotated[float, msgspec.Meta(gt=0, le=1)] 
 
 @rule
 def activation(kind: ActKind) -> Change:
-    """Another activation in the whole network."""
+    """Another activation in the whole network.
+
+    Example: small_v1 | activation(silu)
+    """
 
     def step(_: str, node: Node) -> Node:
         if isinstance(node, Act):
@@ -124,7 +144,10 @@ def activation(kind: ActKind) -> Change:
 
 @rule
 def widen(factor: Above0) -> Change:
-    """Multiply every width that is written in the network, its stem and its heads by `factor`."""
+    """Multiply every width that is written in the network, its stem and its heads by `factor`.
+
+    Example: small_v1 | widen(0.25)
+    """
 
     def step(_: str, node: Node) -> Node:
         if isinstance(node, Conv | Ghost | Linear) and isinstance(node.out, int):

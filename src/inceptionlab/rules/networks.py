@@ -18,6 +18,8 @@ from inceptionlab.spec.values import Probability, Side
 def small_stem(size: Side = 32) -> Change:
     """For images of `size` pixels: 3 x 3 convolutions take the place of the stem, with as much stride as leaves
     the body about the grid that it has in its paper (none at 32).
+
+    Example: inception_v3 | small_stem(32)
     """
 
     def change(network: Network) -> Network:
@@ -38,7 +40,10 @@ def small_stem(size: Side = 32) -> Change:
 
 @rule
 def dropout(p: Probability) -> Change:
-    """The head's dropout drops with probability `p`; a head without one gets it before its classifier."""
+    """The head's dropout drops with probability `p`; a head without one gets it before its classifier.
+
+    Example: googlenet | dropout(0.5)
+    """
 
     def change(network: Network) -> Network:
         children = [(n, Dropout(p) if isinstance(node, Dropout) else node) for n, node in network.head.children]
@@ -56,6 +61,8 @@ def dropout(p: Probability) -> Change:
 def aux_after(name: str) -> Change:
     """The auxiliary head hangs after another node of the top level: "reduction1" is where a tutorial puts the one of
     Inception-v2.
+
+    Example: inception_v2 | aux_after(reduction1)
     """
 
     def change(network: Network) -> Network:
@@ -68,7 +75,10 @@ def aux_after(name: str) -> Change:
 
 @rule
 def replace(match: str, with_: Node) -> Change:
-    """Put the node `with_` in the place of every node whose address matches, anywhere in the network."""
+    """Put the node `with_` in the place of every node whose address matches, anywhere in the network.
+
+    Example: small_v1 | replace('*.pool', Pool(max, 3))
+    """
 
     def step(path: str, node: Node) -> Node:
         return with_ if path and matches(match, path) else node

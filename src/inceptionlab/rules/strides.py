@@ -43,6 +43,8 @@ def output_stride(limit: Side) -> Change:
     at every other pixel are those of the network as it was, and so are its weights; only a pool that rounds its size
     up, or pads one side only ("tf" on an even size), moves by a pixel. Auxiliary heads, which are made for their grid,
     are left out.
+
+    Example: inception_v3 | output_stride(8)
     """
 
     def change(network: Network) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from inceptionlab.errors import ConfigError, RunError
@@ -12,6 +13,7 @@ from inceptionlab.runs.setup import Config, Setup
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
 from inceptionlab.weights.loading import load_weights, spec_with
+from inceptionlab.zoo.published import find_published, is_published
 
 
 def changed(recipe: Recipe, changes: Changes) -> Recipe:
@@ -40,14 +42,16 @@ def continued(run: RunFolder | Path | str, changes: Changes, blocks: Blocks | No
             f"validation = {recipe.validation:g}: {before.path} has split off {setup.recipe.validation:g}, and would "
             "be validated on images that it has trained on; leave it as it was"
         )
-    return Setup(
-        setup.spec, recipe, setup.data, setup.seed, setup.limit_train, setup.limit_test,
-        continued=str(before.path.resolve()),
-    )  # fmt: skip
+    return replace(setup, recipe=recipe, weights="", continued=str(before.path.resolve()))
 
 
 def weights_file(given: Path | None) -> str:
-    """The file of weights that a file, or the folder of a run, is; "" for None. Raises `RunError` for a run without."""
+    """The file of weights that a file, or the folder of a run, is, or the full name of published ones; "" for None.
+
+    Raises `RunError` for a run without.
+    """
+    if given is not None and is_published(given):
+        return find_published(given).full
     if given is None or not given.is_dir():
         return str(given.resolve()) if given else ""
     run = RunFolder(given.resolve())

@@ -38,7 +38,8 @@ def configure(
     if chosen.stem == "auto" and not weights:
         change = changed_by_size(fitted_to(model, loaded, replace(chosen, stem="imagenet")), spec)
         say(change) if change else None
-    return Setup(spec, how, name, chosen.seed, chosen.limit_train, chosen.limit_test, weights), loaded
+    limits = chosen.limit_train, chosen.limit_test
+    return Setup(spec, how, name, chosen.seed, *limits, weights, chosen.skip_unreadable), loaded
 
 
 def _taking(weights: str, model: str | Network, data: DataSet, choices: Choices) -> Network:
@@ -55,7 +56,8 @@ def _taking(weights: str, model: str | Network, data: DataSet, choices: Choices)
 
 def load_for(model: str | Network, data: str, choices: Choices, data_dir: Path | None = None) -> DataSet:
     """The data by name, photographs at the size that the network takes."""
-    return load_data(data, configured(model, input_size=choices.input_size, stem="imagenet").input, data_dir)
+    taken = configured(model, input_size=choices.input_size, stem="imagenet").input
+    return load_data(data, taken, data_dir, skip_unreadable=choices.skip_unreadable)
 
 
 def fitted_to(model: str | Network, data: DataSet, choices: Choices) -> Network:

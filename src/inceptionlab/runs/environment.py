@@ -19,7 +19,7 @@ PACKAGES = ("inceptionlab", "torch", "lightning-fabric", "numpy", "pillow", "sci
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Versions, device, the GPUs dealt to the process, threads, digests of the data and of the source, the command, the
-    precision that was computed in and the processes that worked together.
+    precision that was computed in, the processes that worked together, and the images that were left out.
     """
 
     when: str
@@ -34,16 +34,19 @@ class Environment:
     source: str
     precision: str
     processes: int = 1
+    left_out: tuple[str, ...] = ()
 
 
-def environment(device: torch.device, data: str, precision: str, processes: int = 1) -> Environment:
+def environment(
+    device: torch.device, data: str, precision: str, processes: int = 1, left_out: tuple[str, ...] = ()
+) -> Environment:
     """What this process computes with, on data of these digests."""
     return Environment(
         when=datetime.now(UTC).isoformat(timespec="seconds"), command=(Path(sys.argv[0]).name, *sys.argv[1:]),
         python=platform.python_version(), packages={name: version(name) for name in PACKAGES},
         device=device_name(device), visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "all"),
         threads=torch.get_num_threads(), platform=platform.platform(), data=data, source=source_digest(),
-        precision=precision, processes=processes,
+        precision=precision, processes=processes, left_out=left_out,
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from inceptionlab.data.dataset import DataSet
 from inceptionlab.data.registry import load_data
 from inceptionlab.errors import DataError
+from inceptionlab.evaluation.options import Protocol
 from inceptionlab.evaluation.predictions import BATCH
-from inceptionlab.evaluation.protocol import Evaluation, Protocol, Subject, apply_protocol
-from inceptionlab.exporting.engines import EngineName
+from inceptionlab.evaluation.protocol import Evaluation, Subject, apply_protocol
+from inceptionlab.exporting.about import EngineName
 from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.options import Machine
-from inceptionlab.runs.prediction import Source, Trained, load_run, with_engine
+from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load
 from inceptionlab.runs.setup import training_and_validation
 
 
@@ -27,28 +28,45 @@ def evaluate(
 ) -> Evaluation:
     """Test a trained network by a protocol, in fp32, on the test images of its run or of other `data`.
 
-    `ensemble` are more runs, whose probabilities are averaged with its own; `engine` runs the network ("auto": the one
-    that is fastest here; None: the network as it is). Raises `DataError` where classes differ, or it is not known what
-    to test on.
+    `run` may be an exported file too, which computes in what it was written for. `ensemble` are more runs, whose
+    probabilities are averaged with its own; `engine` runs the network ("auto": the one that is fastest here; None: the
+    network as it is). Raises `DataError` where classes differ, or it is not known what to test on.
     """
     where, wanted = machine or Machine(), protocol or Protocol()
-    device = str(make_fabric(where.device, "fp32")[0].device)
-    members = [load_run(one, device) for one in (run, *ensemble)]
-    members[0] = with_engine(members[0], engine, batch=BATCH)[0] if engine else members[0]
+    alone = where.device == "auto" and _runs_alone(run)
+    device = "cpu" if alone else str(make_fabric(where.device, "fp32")[0].device)
+    members = [load(run, device, engine, BATCH), *(load(one, device) for one in ensemble)]
     setup = members[0].setup
-    source = data or (setup.data if setup else "")
-    if not source:
-        raise DataError(f"{run} was not trained here; say with --data what to test it on")
-    spec = members[0].network.spec
-    loaded = load_data(source, spec.input, where.data_dir) if isinstance(source, str) else source
+    loaded = _loaded(members[0], wanted, data, where)
     validation = training_and_validation(loaded, setup)[1] if setup and wanted.temperature else None
     limit = wanted.limit_test or (setup.limit_test if setup else None)
     subjects = [_subject(member) for member in members]
-    return apply_protocol(
+    found = apply_protocol(
         subjects[0], loaded.test, replace(wanted, limit_test=limit), ensemble=subjects[1:], validation=validation
     )
+    engine_why = members[0].engine.why if members[0].engine else ""
+    return replace(found, engine_why=engine_why, left_out=loaded.left_out)
 
 
-def _subject(trained: Trained) -> Subject:
+def _runs_alone(run: Source) -> bool:
+    """Whether a file runs without torch's devices."""
+    return isinstance(run, Opened) or (not isinstance(run, Trained) and is_exported(run))
+
+
+def _loaded(member: Trained | Opened, protocol: Protocol, data: DataSet | str | None, where: Machine) -> DataSet:
+    """What to test on: the data that were said, or those of the run."""
+    if isinstance(data, DataSet):
+        return data
+    setup = member.setup
+    if data is None and setup is None:
+        raise DataError("these weights come without data; say with --data what to test them on")
+    skip = protocol.skip_unreadable or (data is None and setup is not None and setup.skip_unreadable)
+    name = data or (setup.data if setup else "")
+    return load_data(name, member.preprocess.input, where.data_dir, skip_unreadable=skip)
+
+
+def _subject(trained: Trained | Opened) -> Subject:
     flip_tta = trained.setup is not None and trained.setup.recipe.flip_tta
-    return Subject(trained.run, trained.preprocess, trained.classes, flip_tta)
+    subject = Subject(trained.run, trained.preprocess, trained.classes, flip_tta)
+    engine = trained.engine
+    return replace(subject, precision=engine.precision, engine=engine.name) if engine else subject

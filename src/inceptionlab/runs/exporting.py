@@ -8,8 +8,7 @@ from pathlib import Path
 from jaxtyping import Bool
 from torch import Tensor
 
-from inceptionlab.data.registry import load_data
-from inceptionlab.errors import ConfigError, ExportError
+from inceptionlab.errors import ConfigError, ExportError, counted
 from inceptionlab.evaluation.metrics import gain
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.exporting.engines import open_engine
@@ -19,7 +18,9 @@ from inceptionlab.exporting.writers import export as export_network
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.prediction import Trained, load_run
+from inceptionlab.runs.setup import load_of
 from inceptionlab.spec.network import Network
+from inceptionlab.zoo.published import is_published
 
 Source = Trained | RunFolder | InceptionNetwork | Network | Path | str
 CALIBRATION = 256
@@ -28,8 +29,8 @@ CALIBRATION = 256
 
 @dataclass(frozen=True, slots=True)
 class ExportedInt8:
-    """An 8-bit file; on the run's test images, how often its prediction is the network's, both accuracies, and their
-    difference with its 95 % interval; the layers that were kept in fp32.
+    """An 8-bit file; on the run's test `images`, how often its prediction is the network's, both accuracies, and their
+    difference with its 95 % interval; the layers that were kept in fp32, by their addresses in the network.
     """
 
     file: Path
@@ -40,14 +41,15 @@ class ExportedInt8:
     low: float
     high: float
     kept_in_fp32: tuple[str, ...]
+    images: int
 
     def __str__(self) -> str:
         change, low, high = (f"{100 * value:+.2f}" for value in (self.change, self.low, self.high))
         return "\n".join([
             str(self.file),
-            f"agreement on test images: {self.agreement:.2%}",
+            f"predictions that agree with the network's on {counted(self.images, 'test image')}: {self.agreement:.2%}",
             f"top-1 in fp32: {self.top1_fp32:.2%}, in 8 bits: {self.top1_int8:.2%}",
-            f"change in points: {change} (95 % interval {low} to {high})",
+            f"change of top-1 in points: {change} (95 % interval {low} to {high}, paired)",
             f"layers kept in fp32: {', '.join(self.kept_in_fp32) or 'none'}",
         ])  # fmt: skip
 
@@ -63,11 +65,11 @@ def export(
 ) -> Exported | ExportedInt8:  # fmt: skip
     """Write a network for another program, then run the file and compare it with the network.
 
-    `source` is a run (its folder, or what `load_run` gives), a file that `import-weights` wrote, a network, or a spec,
-    which gets random weights. `path` is by default beside the run; an ending that says the kind of file is added. With
-    `pixels` the file takes pixels from 0 to 255. With `int8` it computes in 8 bits, calibrated on the run's training
-    images, and is tested on its test images.
-    `data_dir` is where named data are looked for.
+    `source` is a run (its folder, or what `load_run` gives), a file that `import-weights` wrote, published weights
+    (NAME@WEIGHTS), a network, or a spec, which gets random weights. `path` is by default beside the run; an ending that
+    says the kind of file is added. With `pixels` the file takes pixels from 0 to 255. With `int8` it computes in
+    8 bits, calibrated on the run's training images, and is tested on its test images. `data_dir` is where named data
+    are looked for.
 
     Raises `ConfigError` for options that do not go together, `ExportError` where the file differs, `MissingExtra`.
     """
@@ -95,6 +97,9 @@ def _trained(source: Source) -> tuple[Trained, Path]:
         return Trained(source, tuple(map(str, range(source.spec.classes)))), Path(source.spec.name)
     if isinstance(source, Trained):
         return source, Path(source.network.spec.name)
+    if not isinstance(source, RunFolder) and is_published(source):
+        trained = load_run(source)
+        return trained, Path(trained.network.spec.name)
     place = run_folder(source).path
     return load_run(place), place / "model" if place.is_dir() else place.with_suffix("")
 
@@ -103,7 +108,7 @@ def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedI
     if trained.setup is None:
         raise ExportError("--int8 needs a run folder, whose training images it is calibrated on")
     preprocess, setup = trained.preprocess, trained.setup
-    data = load_data(setup.data, preprocess.input, data_dir)
+    data = load_of(setup, data_dir)
     images = preprocess.batch(data.train.limited(CALIBRATION).images[:])
     done = quantize(trained.network, trained.classes, images, path)
     test = data.test.limited(setup.limit_test)
@@ -113,7 +118,7 @@ def _in_8_bits(trained: Trained, path: Path, data_dir: Path | None) -> ExportedI
     right = [in_fp32 == labels, in_int8 == labels]
     return ExportedInt8(
         done.path, _share(in_fp32 == in_int8), _share(right[0]), _share(right[1]),
-        *gain(*right), done.kept,
+        *gain(*right), done.kept, len(test),
     )  # fmt: skip
 
 

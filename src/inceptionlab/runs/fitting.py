@@ -17,7 +17,6 @@ from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from inceptionlab.data.dataset import DataSet
-from inceptionlab.data.registry import load_data
 from inceptionlab.errors import ConfigError, RunError
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.beginning import begin, same_data
@@ -26,7 +25,7 @@ from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.log import MetricsLog
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.sentences import opening
-from inceptionlab.runs.setup import Setup, training_and_validation
+from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.loop import Trainer
 from inceptionlab.training.placement import placement_of
@@ -57,7 +56,9 @@ def fit(
     if fabric.is_global_zero:
         run.claim(setup)
     fabric.barrier()
-    loaded = data or load_data(setup.data, setup.spec.input, where.data_dir)
+    loaded = data or load_of(setup, where.data_dir)
+    if loaded.left_out and fabric.is_global_zero:
+        calls.say(loaded.what_is_left_out)
     digests = f"{loaded.name}: {loaded.train.digest()}, {loaded.test.digest()}"
     if began is not None and began.data != digests:
         raise RunError(f"{run.path} began with the data {began.data} and finds {digests} now; put the same data back")
@@ -65,7 +66,7 @@ def fit(
     training, validation = (part.to(fabric.device) for part in training_and_validation(loaded, setup))
     network = _network(setup, where, run, calls)
     if fabric.is_global_zero:
-        run.write_environment(environment(fabric.device, digests, precision, fabric.world_size))
+        run.write_environment(environment(fabric.device, digests, precision, fabric.world_size, loaded.left_out))
         run.write_classes(loaded.train.classes)
         log = MetricsLog(run, where.tensorboard)
         calls = replace(calls, on_epoch=log.before(calls.on_epoch))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -17,14 +17,12 @@ from torch import Tensor
 from inceptionlab import storage
 from inceptionlab.decoding import decode, loads_toml
 from inceptionlab.errors import InceptionLabError, RunError
+from inceptionlab.evaluation.answers import Answer, answers_csv
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
-from inceptionlab.spec.codec import dumps, loads
+from inceptionlab.spec.codec import Blocks, dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
-
-Blocks = Mapping[str, Callable[[int], Any]]
-"""Factories of the `Block` nodes of a network, by the import path that its spec says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +178,10 @@ class RunFolder:
         storage.write_tensors(self.path / "predictions.safetensors", found)
         record = asdict(tested)
         storage.write_json(self.path / "test.json", {**record.pop("score"), **record})
+
+    def write_answers(self, answers: Sequence[Answer]) -> None:
+        """Write predictions.csv: what was answered on each test image, by its name."""
+        storage.write(self.path / "predictions.csv", answers_csv(answers))
 
     def tested(self) -> Tested:
         """What the test found."""

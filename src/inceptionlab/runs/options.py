@@ -81,12 +81,14 @@ class Choices:
     aux: bool = False
     """Train with the network's auxiliary heads."""
     weights: Path | None = None
-    """Begin with the weights of a run folder or of a file, ours or another library's, and with their stem; a classifier
-    for other classes is new."""
+    """Begin with the weights of a run folder or of a file, ours or another library's, or with published ones
+    ("inception_v3@timm"), and with their stem; a classifier for other classes is new."""
     limit_train: Count | None = None
     """Use only so many training images, for a trial."""
     limit_test: Count | None = None
     """Use only so many test images, for a trial."""
+    skip_unreadable: bool = False
+    """Leave out the images of a folder that cannot be read, and name them, instead of stopping at the first."""
 
     def __post_init__(self) -> None:
         validate(self)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,32 +16,36 @@ from torch import Tensor
 
 from inceptionlab import storage
 from inceptionlab.data.preprocess import Preprocess
-from inceptionlab.errors import ConfigError, DataError, RunError
+from inceptionlab.errors import ConfigError, DataError, RunError, counted
+from inceptionlab.exporting.about import About, EngineName
 from inceptionlab.exporting.choosing import engine_of
-from inceptionlab.exporting.engines import EngineName, Runner
+from inceptionlab.exporting.engines import RUNNING, Engine, Runner, load_engine
+from inceptionlab.exporting.pixels import normalised
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
-from inceptionlab.spec.network import Network
+from inceptionlab.spec.network import Input, Network
+from inceptionlab.weights.creating import create_model
+from inceptionlab.zoo.published import find_published, is_published
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A trained network with its classes and what it was trained by (None: its weights were imported).
 
-    `run` computes logits: the network itself, or an engine (`with_engine`).
+    `run` computes logits: the network itself, or an `engine` (`with_engine`).
     """
 
     network: InceptionNetwork
     classes: tuple[str, ...]
     setup: Setup | None = None
-    runner: Runner | None = None
+    engine: Engine | None = None
 
     @property
     def run(self) -> Runner:
         """Images `b c h w`, normalised, to logits `b classes`."""
-        return self.runner or self.network
+        return self.engine.run if self.engine else self.network
 
     @property
     def preprocess(self) -> Preprocess:
@@ -54,6 +59,33 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """An exported file as something that predicts: the engine that runs it, and the input and the classes that it says
+    its network has.
+    """
+
+    engine: Engine
+    input: Input
+    classes: tuple[str, ...]
+    setup: None = None
+
+    @property
+    def run(self) -> Runner:
+        """Images `b c h w`, normalised, to logits `b classes`."""
+        return normalised(self.engine)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How its images are prepared."""
+        return Preprocess(self.input)
+
+    @property
+    def device(self) -> torch.device:
+        """Engines take images on the CPU."""
+        return torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
 class ClassProbability:
     """A class and how likely it is."""
 
@@ -64,10 +96,13 @@ class ClassProbability:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The likeliest classes of an image, likeliest first; `path` is its file, or "image 3" for one without."""
+    """The likeliest classes of an image, likeliest first; `path` is its file, or "image 3" for one without, and
+    `engine` what computed them.
+    """
 
     path: str
     top: tuple[ClassProbability, ...]
+    engine: str = "torch"
 
     @property
     def label(self) -> str:
@@ -79,8 +114,10 @@ class Prediction:
         return f"<table><caption>{escape(self.path)}</caption>{rows}</table>"
 
 
-Source = Trained | RunFolder | Path | str
-"""What predicts: a trained network, a run folder, or a file that `import-weights` wrote."""
+Source = Trained | Opened | RunFolder | Path | str
+"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, one that `export` wrote, or
+published weights by name (NAME@WEIGHTS).
+"""
 
 
 def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[Trained, str]:
@@ -88,17 +125,56 @@ def with_engine(trained: Trained, engine: EngineName, batch: int = 1) -> tuple[T
     ("auto") the one that is fastest on this machine in batches of `batch`.
     """
     chosen = engine_of(trained.network, engine, batch)
-    return replace(trained, runner=chosen.run), chosen.name
+    return replace(trained, engine=chosen), chosen.name
+
+
+def load(
+    source: Source, device: str | torch.device = "cpu", engine: EngineName | None = None, batch: int = 1
+) -> Trained | Opened:
+    """What predicts, from a run folder or a file, run by an engine in batches of `batch` (None: a network as it is, an
+    exported file by its usual engine). Raises what `load_run` and `load_engine` do.
+    """
+    if isinstance(source, Opened):
+        return source
+    if not isinstance(source, Trained) and is_exported(source):
+        if torch.device(device).type != "cpu":
+            raise ConfigError(f"{source} is an exported file, which runs on the CPU here; give --device cpu")
+        return _opened(run_folder(source).path, engine or "auto")
+    trained = load_run(source, device)
+    return with_engine(trained, engine, batch)[0] if engine else trained
+
+
+def is_exported(source: RunFolder | Path | str) -> bool:
+    """Whether this is the name of a file that an engine runs, and no run folder."""
+    path = run_folder(source).path
+    return path.suffix.lower() in RUNNING and not path.is_dir()
+
+
+def _opened(path: Path, engine: EngineName) -> Opened:
+    opened = load_engine(path, engine)
+    about = cast(About, opened.about)  # load_engine refuses a file without
+    empty = torch.zeros(1, *about.input.shape)
+    names = about.classes or tuple(str(i) for i in range(normalised(opened)(empty).shape[1]))
+    return Opened(opened, about.input, names)
 
 
 def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
-    """The network of a run folder, or of a file that `import-weights` wrote, in evaluation mode.
+    """The network of a run folder, of a file that `import-weights` wrote, or of published weights
+    ("inception_v3@timm"), in evaluation mode.
 
-    `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit.
+    `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit,
+    `DataError` where published ones cannot be had.
     """
     if isinstance(source, Trained):
         return source
+    if isinstance(source, Opened):
+        raise RunError("an exported file holds no network of ours; predict and evaluate take it, load_run does not")
+    if not isinstance(source, RunFolder) and is_published(source):
+        row = find_published(source)
+        return Trained(_placed(create_model(row.full), device), row.class_names())
     run = run_folder(source)
+    if is_exported(run):
+        raise RunError(f"{run.path} is an exported file, which predict and evaluate take; load_run takes run folders")
     if run.path.is_file():
         return _imported(run.path, device, blocks)
     return load_trained(run, run.setup(blocks), device)
@@ -119,7 +195,9 @@ def _imported(path: Path, device: str | torch.device, blocks: Blocks | None) -> 
     network = _with_weights(from_json(about["spec"], blocks), path, device)
     classes = about.get("classes") or [str(i) for i in range(network.spec.classes)]
     if len(classes) != network.spec.classes or not classes:
-        raise RunError(f"{path} names {len(classes)} classes and its network has {network.spec.classes}")
+        raise RunError(
+            f"{path} names {counted(len(classes), 'class', 'classes')} and its network has {network.spec.classes}"
+        )
     return Trained(network, tuple(classes))
 
 
@@ -131,6 +209,10 @@ def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> I
         raise RunError(
             f"{weights} does not fit its network {spec.title}: {str(error).splitlines()[-1].strip()}"
         ) from None
+    return _placed(network, device)
+
+
+def _placed(network: InceptionNetwork, device: str | torch.device) -> InceptionNetwork:
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
@@ -147,14 +229,15 @@ def predict(source: Source, images: Iterable[str | Path | Image.Image | np.ndarr
 
     An image is a file, a Pillow image, or pixels `h w c` or `h w` of bytes.
     """
-    trained, given = load_run(source), [images] if isinstance(images, str | Path | Image.Image) else list(images)
+    trained, given = load(source), [images] if isinstance(images, str | Path | Image.Image) else list(images)
     if not given:
         raise DataError("no image was given; name at least one file after the run folder")
     if top < 1:
         raise ConfigError(f"--top {top}: ask for at least 1 class")
     results: list[Prediction] = []
+    name = trained.engine.name if trained.engine else "torch"
     for number, image in enumerate(given):
         where = str(image) if isinstance(image, str | Path) else f"image {number}"
         x = trained.preprocess.prepare(image, where).to(trained.device)
-        results.append(Prediction(where, likeliest(trained.run(x)[0], trained.classes, top)))
+        results.append(Prediction(where, likeliest(trained.run(x)[0], trained.classes, top), name))
     return results

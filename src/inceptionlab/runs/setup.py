@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inceptionlab.data.dataset import DataSet, Samples
+from inceptionlab.data.registry import load_data
 from inceptionlab.data.split import stratified
 from inceptionlab.decoding import Count, Natural, validate
 from inceptionlab.errors import ConfigError
@@ -31,6 +32,8 @@ class Setup:
     limit_test: Count | None = None
     weights: str = ""
     """A file of weights to begin with, of any source that `load_weights` knows."""
+    skip_unreadable: bool = False
+    """Whether images of a folder that cannot be read are left out."""
     continued: str = ""
     """The folder of a finished run whose weights this one begins with, on the same data split in the same way."""
 
@@ -49,6 +52,7 @@ class Setup:
         """A name for the run's folder: network, data, and a hash of what defines it."""
         plain = [digest(self.spec), defining(self.recipe), self.data, self.seed, self.limit_train, self.limit_test]
         plain += [self.weights] if self.weights else []
+        plain += ["skip_unreadable"] if self.skip_unreadable else []
         plain += ["continued", self.continued] if self.continued else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.spec.name}-{Path(self.data).name}-{ending}"
@@ -64,6 +68,7 @@ class Config:
     limit_train: Count | None = None
     limit_test: Count | None = None
     weights: str = ""
+    skip_unreadable: bool = False
     continued: str = ""
     recipe: Recipe = field(default_factory=Recipe)
 
@@ -73,13 +78,23 @@ class Config:
     def setup(self, spec: Network) -> Setup:
         """The setup of this configuration with its network."""
         limits = self.limit_train, self.limit_test
-        return Setup(spec, self.recipe, self.data, self.seed, *limits, self.weights, self.continued)
+        return Setup(
+            spec, self.recipe, self.data, self.seed, *limits, self.weights, self.skip_unreadable, self.continued
+        )
 
     @classmethod
     def of(cls, setup: Setup) -> Config:
         """The configuration of a setup."""
         limits = setup.limit_train, setup.limit_test
-        return cls(setup.spec.title, setup.data, setup.seed, *limits, setup.weights, setup.continued, setup.recipe)
+        return cls(
+            setup.spec.title, setup.data, setup.seed, *limits, setup.weights, setup.skip_unreadable, setup.continued,
+            setup.recipe,
+        )  # fmt: skip
+
+
+def load_of(setup: Setup, data_dir: Path | None = None) -> DataSet:
+    """The data of a setup, loaded by their name. Raises what `load_data` does."""
+    return load_data(setup.data, setup.spec.input, data_dir, skip_unreadable=setup.skip_unreadable)
 
 
 def training_and_validation(data: DataSet, setup: Setup) -> tuple[Samples, Samples]:
@@ -88,5 +103,7 @@ def training_and_validation(data: DataSet, setup: Setup) -> tuple[Samples, Sampl
     if data.validation is not None:
         return images, data.validation
     lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few images may leave a class with one
-    rest, part = stratified(images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation")
+    rest, part = stratified(
+        images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation", classes=images.classes
+    )
     return images.subset(rest), images.subset(part)

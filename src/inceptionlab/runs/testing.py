@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from inceptionlab.data.dataset import DataSet
-from inceptionlab.data.registry import load_data
-from inceptionlab.errors import RunError
+from inceptionlab.errors import RunError, counted
+from inceptionlab.evaluation.answers import answers
 from inceptionlab.evaluation.metrics import Score, score
 from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.report.charts import curves
@@ -20,8 +20,9 @@ from inceptionlab.runs.fitting import fit, make_fabric
 from inceptionlab.runs.folder import Blocks, Predictions, RunFolder, Tested, run_folder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import load_trained
+from inceptionlab.runs.repeating import command_of
 from inceptionlab.runs.sentences import before_words
-from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.records import Fitted
 
@@ -36,7 +37,7 @@ def train(
     ("": what is faster here). Raises `RunError` for a folder that holds another or a finished run.
     """
     run, where = run_folder(folder), machine or Machine()
-    loaded = data or load_data(setup.data, setup.spec.input, where.data_dir)
+    loaded = data or load_of(setup, where.data_dir)
     if fit(setup, run, where, callbacks, loaded, auto_precision).stopped:
         return None
     if os.environ.get("RANK", "0") == "0":  # one process tests, the others wait for what it found
@@ -64,7 +65,7 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
         raise RunError(f"{run.path} has not trained to its end; go on with --resume {run.path}")
     fabric, precision = make_fabric(device, began.precision)
     trained = load_trained(run, setup, fabric.device)
-    loaded = data or load_data(setup.data, setup.spec.input)
+    loaded = data or load_of(setup)
     images = loaded.test.limited(setup.limit_test)
     with fabric.autocast():
         logits = logits_of(trained.network, images, trained.preprocess, flip_tta=setup.recipe.flip_tta)
@@ -73,12 +74,23 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     views, before = 2 if setup.recipe.flip_tta else 1, readers_before(setup, began.data)
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, views, before)
     selected = f"{tested.selected_by}; {before_words(before)}" if before else tested.selected_by
-    about = Facts(run.path.name, f"{loaded.name} ({loaded.note})", selected, asdict(run.config()), asdict(began))
+    training, validation = (len(part) for part in training_and_validation(loaded, setup))
+    about = Facts(
+        run.path.name, f"{loaded.name} ({_words(loaded)})", selected, asdict(run.config()), asdict(began),
+        (training, validation), command_of(setup),
+    )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)
     run.write_page(curves(epochs), report_html(report))
+    run.write_answers(answers(logits, images))
     run.write_test(tested, found)
     return result
+
+
+def _words(data: DataSet) -> str:
+    """How the data came about."""
+    left_out = f"; {counted(len(data.left_out), 'image')} left out that cannot be read" if data.left_out else ""
+    return data.note + left_out
 
 
 def _selected(setup: Setup, fitted: Fitted) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeAlias, TypeGuard
 
@@ -18,7 +20,10 @@ from inceptionlab.spec.values import fields_of, fitting
 VERSION = 1
 LONGEST = 32_000_000
 """Characters of a spec's JSON, at most."""
-Blocks: TypeAlias = Mapping[str, Callable[[int], Any]]
+Factory: TypeAlias = Callable[[int], Any]
+Blocks: TypeAlias = Mapping[str, Factory] | Callable[[str], Factory | None]
+"""Factories of `Block` nodes by the import path that a spec says, or who is asked for them."""
+_AT_HAND: ContextVar[Blocks | None] = ContextVar("blocks", default=None)
 _KINDS: dict[str, type] = {**NODES, "Network": Network, "Input": Input, "Aux": Aux}
 
 
@@ -71,8 +76,8 @@ def loads(text: str, blocks: Blocks | None = None) -> Any:
 
 
 def from_json(data: Any, blocks: Blocks | None = None) -> Any:
-    """The tree that `to_json` wrote. No code is imported: the factory of a `Block` is looked up in `blocks`, by the
-    import path that is written in its place.
+    """The tree that `to_json` wrote. No code is imported: the factory of a `Block` is looked up in `blocks`, or
+    asked of it, by the import path that is written in its place.
 
     Raises `SpecError` for another version, and for what is not a tree with all its fields, each of its type.
     """
@@ -83,7 +88,23 @@ def from_json(data: Any, blocks: Blocks | None = None) -> Any:
     if version != VERSION:
         given = "has no version" if version is None else f"is of version {shown(version)}"
         raise SpecError(f"the spec {given}; this InceptionLab reads version {VERSION}")
-    return _node(values, blocks or {}, 1)
+    known = at_hand() if blocks is None else blocks
+    return _node(values, {} if known is None else known, 1)
+
+
+def at_hand() -> Blocks | None:
+    """The factories that specs are read with here where none are handed over."""
+    return _AT_HAND.get()
+
+
+@contextmanager
+def reading_with(blocks: Blocks) -> Generator[None]:
+    """Within the block, specs are read with these factories where none are handed over."""
+    token = _AT_HAND.set(blocks)
+    try:
+        yield
+    finally:
+        _AT_HAND.reset(token)
 
 
 def _node(data: dict[str, Any], blocks: Blocks, level: int) -> Any:
@@ -125,12 +146,16 @@ def _kind(data: dict[str, Any]) -> type:
     return _KINDS[name]
 
 
-def _factory(path: object, blocks: Blocks) -> Callable[[int], Any]:
-    if not isinstance(path, str) or path not in blocks:
-        raise SpecError(
-            f"the spec holds a Block of {shown(path)}; hand its factory over: blocks={{{shown(path)}: the function}}"
-        )
-    return blocks[path]
+def _factory(path: object, blocks: Blocks) -> Factory:
+    look: Callable[[str], Factory | None] = blocks if callable(blocks) else blocks.get
+    found = look(path) if isinstance(path, str) else None
+    if found is None:
+        file = str(path).partition(":")[0]
+        how = f"blocks={{{shown(path)}: the function}}"
+        if file.endswith(".py"):
+            how = f'--code {file}, or in Python blocks=blocks_of("{file}"); a run holds no code'
+        raise SpecError(f"the spec holds a Block of {shown(path)}; hand its factory over: {how}")
+    return found
 
 
 def _children(kind: str, data: object, blocks: Blocks, level: int) -> tuple[tuple[str, Node], ...]:

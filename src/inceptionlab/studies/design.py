@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import combinations, product
 from math import prod
@@ -21,6 +21,7 @@ from inceptionlab.studies.fractions import Fraction, fractional
 from inceptionlab.studies.widths import Cost, cost_of, of_equal_cost
 from inceptionlab.training.recipe import Recipe, load_recipe, override
 from inceptionlab.zoo.configure import configured
+from inceptionlab.zoo.naming import state_of
 
 Design = Literal["full", "one", "fraction"]
 MOST_CELLS = 1024
@@ -107,6 +108,22 @@ class Study:
             return [reference, *others]
         return [dict(zip(names, levels, strict=True)) for levels in product(*self.factors.values())]
 
+    def with_models(self, name: Callable[[str], str]) -> Study:
+        """The same study whose base networks are called otherwise."""
+        factors = {
+            factor: {
+                key: replace(level, model=name(level.model)) if level.model else level for key, level in of.items()
+            }
+            for factor, of in self.factors.items()
+        }
+        return replace(self, model=name(self.model), factors=factors)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What the base networks are called."""
+        levels = [level.model for of in self.factors.values() for level in of.values() if level.model]
+        return (self.model, *levels)
+
     def fractional(self) -> Fraction:
         """The fraction of the cells, and what it costs. Raises `SpecError` where there is none."""
         return fractional({name: list(levels) for name, levels in self.factors.items()}, self.fraction)
@@ -115,7 +132,8 @@ class Study:
         """The network of a cell, at the reference's cost where the study asks for that."""
         size = self.classes, self.channels, self.input_size
         own, reference = self._text(cell), self._text(self.reference)
-        return for_named(_sized(own, reference if own != reference else "", size, self.equal), self.data)
+        states = state_of(own), state_of(reference)
+        return for_named(_sized(own, reference if own != reference else "", size, self.equal, states), self.data)
 
     def _text(self, cell: Mapping[str, str]) -> str:
         levels = [self.factors[name][level] for name, level in cell.items()]
@@ -161,8 +179,13 @@ def _check_count(study: Study) -> None:
 
 
 @lru_cache(maxsize=256)
-def _sized(text: str, reference: str, size: tuple[int, int, int], equal: str) -> Network:
-    """The network of a text, with a factor on its widths where it shall cost what the reference does."""
+def _sized(
+    text: str, reference: str, size: tuple[int, int, int], equal: str, states: tuple[int, int]
+) -> Network:  # fmt: skip
+    """The network of a text, with a factor on its widths where it shall cost what the reference does.
+
+    `states` are those of the files behind both, so that a file that was written anew is read anew.
+    """
     plain = configured(text, *size)
     if not equal or not reference:
         return plain

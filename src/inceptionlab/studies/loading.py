@@ -12,7 +12,9 @@ from inceptionlab.data.registry import describe
 from inceptionlab.decoding import decode, fit, loads_toml, shown
 from inceptionlab.errors import ConfigError, DataError, InceptionLabError, nearest
 from inceptionlab.runs.folder import to_toml
+from inceptionlab.spec.codec import digest, dumps
 from inceptionlab.studies.design import Level, Study, label
+from inceptionlab.zoo.naming import beside, is_place, network_of
 
 LARGEST = 1 << 20
 """Bytes of a study file, which people write."""
@@ -42,6 +44,7 @@ def load_study(path: Path | str, data_dir: Path | None = None) -> Study:
 
 def read_study(path: Path | str, data_dir: Path | None = None) -> Study:
     """A study from TOML as it stands there; its data are looked at only for what the file does not say of them.
+    Networks in files are looked for beside it.
 
     Raises `ConfigError`.
     """
@@ -61,7 +64,8 @@ def read_study(path: Path | str, data_dir: Path | None = None) -> Study:
             "settings": _texts("settings", values.get("settings", {})),
             "factors": _factors(values["factors"]),
         }
-        return decode(Study, known, str(path))
+        study = decode(Study, known, str(path))
+        return study.with_models(lambda text: beside(text, Path(path).parent))
     except InceptionLabError as error:
         raise ConfigError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
 
@@ -73,8 +77,23 @@ def _why(error: Exception) -> str:
 
 
 def write_study(study: Study, path: Path) -> None:
-    """Write a study as TOML with all that is known of its data, so that it can be read where they are not."""
-    storage.write(path, to_toml(asdict(study)))
+    """Write a study as TOML with all that is known of its data, so that it can be read where they are not.
+
+    Networks from files are written beside it as specs: whoever reads the study runs no code.
+    """
+    storage.write(path, to_toml(asdict(study.with_models(lambda text: _kept(text, path.parent)))))
+
+
+def _kept(text: str, folder: Path) -> str:
+    """What a network is called in the folder of a study, which holds a copy of its spec where it came from a file."""
+    if not is_place(text):
+        return text
+    network = network_of(text)
+    letters = "".join(sign for sign in network.name if sign.isalnum() or sign in "_-")
+    name = f"networks/{letters}-{digest(network)}.json"
+    (folder / "networks").mkdir(exist_ok=True)
+    storage.write(folder / name, dumps(network) + "\n")
+    return name
 
 
 def _name_of(path: Path) -> str:

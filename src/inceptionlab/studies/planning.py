@@ -13,6 +13,7 @@ from inceptionlab import rng
 from inceptionlab.analysis.difference import diff
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.data.registry import describe
+from inceptionlab.errors import counted
 from inceptionlab.nn.building import build
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import Study, label
@@ -43,7 +44,7 @@ class PlannedCell:
         more = len(self.diff) - LINES
         lines = [
             self.cell,
-            f"  {self.spec}   parameters {self.params:,}   MACs {self.macs:,}   {self.runs} runs, about "
+            f"  {self.spec}   parameters {self.params:,}   MACs {self.macs:,}   {counted(self.runs, 'run')}, about "
             f"{self.minutes:.1f} min",
             *(f"    {line}" for line in self.diff[:LINES]),
             *([f"    … {more} more"] if more > 0 else []),

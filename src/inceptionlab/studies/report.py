@@ -8,24 +8,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any, cast
 
 from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
-from inceptionlab.data.registry import default_recipe
+from inceptionlab.report.figures import HUES
 from inceptionlab.report.page import Table, render
+from inceptionlab.runs.repeating import command_of, flat
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
 from inceptionlab.studies.results import HEADS, StudyResults
 from inceptionlab.studies.running import Run
-from inceptionlab.training.recipe import load_recipe
+from inceptionlab.studies.tables import budget, latex, limits, markdown, verdict_table
 
-_LATEX = str.maketrans({
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-})  # fmt: skip
+MOST_NAMES = 24
+"""Cells up to which their names stand beside the charts; their numbers are those of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +47,22 @@ class _RunRow:
 @dataclass(frozen=True, slots=True)
 class _Page:
     title: str
+    trial: str
     about: str
     hypothesis: str
     verdict: str
-    verdicts: list[str]
+    facts: Table
+    verdicts: Table
     effects: str
-    interactions: str
+    interactions: list[str]
     costs: str
-    cells: Table
     curves: str
+    hues: tuple[str, ...]
+    names: list[str]
+    cells: Table
     changes: list[_Change]
     runs: list[_RunRow]
+    kind: str = "Study"
 
 
 def write_report(results: StudyResults, out: Path) -> list[Path]:
@@ -98,30 +101,39 @@ def _finite(value: Any) -> Any:
 
 def report_html(results: StudyResults) -> str:
     """One page that loads nothing from elsewhere."""
-    study = results.study
-    failed = sum(bool(run.error) for run in results.runs)
-    missing = sum(run.score is None and not run.error for run in results.runs)
-    seeds = ", ".join(map(str, study.seeds))
+    study, cells = results.study, results.cells
     return render("study.html", _Page(
-        title=study.name,
-        about=f"{study.model} on {study.data}, seeds {seeds}; {len(results.runs)} runs, {failed} failed, {missing} not "
-              "run yet",
-        hypothesis=study.hypothesis, verdict=results.verdict, verdicts=[str(c) for c in results.comparisons],
+        title=study.name, trial=limits(study), about=f"{study.model} on {study.data}",
+        hypothesis=study.hypothesis, verdict=results.verdict, facts=budget(results),
+        verdicts=verdict_table(results.comparisons),
         effects=effects_svg(results.comparisons) if results.comparisons else "",
-        interactions=interactions_svg(results), costs=costs_svg(results), cells=results.table,
-        curves=curves_svg(results), changes=_changes(results), runs=[_run_row(run) for run in results.runs],
+        interactions=interactions_svg(results), costs=costs_svg(cells), curves=curves_svg(cells), hues=HUES,
+        names=[row.cell for row in cells] if len(cells) <= MOST_NAMES else [], cells=results.table,
+        changes=_changes(results), runs=[_run_row(run) for run in results.runs],
     ))  # fmt: skip
 
 
 def _changes(results: StudyResults) -> list[_Change]:
-    """For each cell beside the reference: the lines of its difference, and a drawing of a changed block."""
+    """For each cell beside the reference: what differs in its recipe and its network, and a drawing of a changed
+    block.
+    """
     study = results.study
-    reference, found = study.spec(study.reference), list[_Change]()
+    first, found = study.setup(study.reference, study.seeds[0]), list[_Change]()
     for cell in study.cells()[1:]:
-        spec = study.spec(cell)
-        lines = "\n".join(diff(reference, spec))
-        found.append(_Change(label(cell), spec.title, changed_block(reference, spec), lines))
+        setup = study.setup(cell, study.seeds[0])
+        lines = diff(first.spec, setup.spec) if setup.spec != first.spec else ["The network is the reference's."]
+        drawing = changed_block(first.spec, setup.spec)
+        found.append(_Change(label(cell), setup.spec.title, drawing, "\n".join([*_settings(first, setup), *lines])))
     return found
+
+
+def _settings(first: Setup, setup: Setup) -> list[str]:
+    """The fields of a recipe that differ from the reference's."""
+    before, after = flat(asdict(first.recipe)), flat(asdict(setup.recipe))
+    return [
+        f"~ recipe: {name}: {json.dumps(before[name])} → {json.dumps(value)}"
+        for name, value in after.items() if value != before[name]
+    ]  # fmt: skip
 
 
 def _run_row(run: Run) -> _RunRow:
@@ -129,41 +141,18 @@ def _run_row(run: Run) -> _RunRow:
     return _RunRow(label(run.cell), run.seed, outcome, run.folder.name, run.score is not None, command_of(run.setup))
 
 
-def command_of(setup: Setup) -> str:
-    """The command that trains a run again, on its own. The title says all that was changed of the network, so that no
-    small stem is to be added to it; the data's folder is the one that the run was told.
-    """
-    base = flat(asdict(load_recipe(default_recipe(setup.data))))
-    changed = {name: value for name, value in flat(asdict(setup.recipe)).items() if value != base[name]}
-    limits = {"train": setup.limit_train, "test": setup.limit_test}
-    parts = [
-        "inceptionlab train", f"--model {quote(setup.spec.title)}", f"--data {quote(setup.data)}",
-        f"--input-size {setup.spec.input.height}", "--stem imagenet", *(["--aux"] if setup.spec.aux else []),
-        f"--seed {setup.seed}", *(f"--limit-{name} {value}" for name, value in limits.items() if value),
-        *([f"--weights {quote(setup.weights)}"] if setup.weights else []),
-        *(f"--set {quote(f'{name}={json.dumps(value)}')}" for name, value in changed.items()),
-    ]  # fmt: skip
-    return " ".join(parts)
-
-
-def flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table of tables with dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        inner = flat(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else None
-        found |= {name: value} if inner is None else {f"{name}.{key}": item for key, item in inner.items()}
-    return found
-
-
 def report_markdown(results: StudyResults) -> str:
-    """The verdicts and the table of cells."""
-    hypothesis = (
-        [f"Hypothesis: {results.study.hypothesis} {results.verdict}".rstrip(), ""] if results.study.hypothesis else []
-    )
-    lines = [f"# {results.study.name}", "", *hypothesis, *(f"- {c}" for c in results.comparisons), ""]
-    lines += ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
-    lines += ["| " + " | ".join(value.replace("|", r"\|") for value in row.shown) + " |" for row in results.cells]
-    return "\n".join(lines) + "\n"
+    """The budget, the verdicts and the table of cells."""
+    study = results.study
+    trial = f"A trial: limited to {limits(study)}.\n\n" if limits(study) else ""
+    hypothesis = f"Hypothesis: {study.hypothesis} {results.verdict}".rstrip() + "\n\n" if study.hypothesis else ""
+    facts = "".join(f"- {name}: {value}\n" for name, value in budget(results).rows)
+    verdicts = "".join(f"- {comparison}\n" for comparison in results.comparisons)
+    return f"# {study.name}\n\n{trial}{hypothesis}{facts}\n{verdicts}\n{markdown(_cells(results))}"
+
+
+def _cells(results: StudyResults) -> Table:
+    return Table(HEADS, [row.shown for row in results.cells])
 
 
 def runs_csv(results: StudyResults) -> str:
@@ -180,8 +169,5 @@ def runs_csv(results: StudyResults) -> str:
 
 def table_latex(results: StudyResults) -> str:
     """The table of cells for a paper."""
-    rows = [
-        " & ".join(value.translate(_LATEX) for value in row) for row in (HEADS, *(row.shown for row in results.cells))
-    ]
-    body = " \\\\\n".join(rows)
-    return f"\\begin{{tabular}}{{l{'r' * (len(HEADS) - 1)}}}\n{body} \\\\\n\\end{{tabular}}\n"
+    about = f"{results.study.name}: top-1 accuracy on the test images, mean over runs with its bootstrap interval"
+    return latex(_cells(results), f"{about}; a trial: {limits(results.study)}" if limits(results.study) else about)

@@ -17,7 +17,10 @@ from inceptionlab.studies.statistics import Comparison, bootstrap_mean, compare,
 from inceptionlab.training.records import Epoch
 
 METRIC = "top1"
-HEADS = ("cell", "n", "top-1 %", "95 % interval", "parameters", "M MACs", "kB per image", "ms per step", "s", "Pareto")
+HEADS = (
+    "cell", "runs", "top-1, %", "95 % interval", "parameters", "M MACs", "kB per image", "ms per step", "s per run",
+    "Pareto front",
+)  # fmt: skip
 """What `CellResult.shown` gives."""
 Cell = Mapping[str, str]
 Verdict = Literal["", "confirmed", "refuted", "undecided"]
@@ -26,7 +29,8 @@ Verdict = Literal["", "confirmed", "refuted", "undecided"]
 @dataclass(frozen=True, slots=True)
 class CellResult:
     """A cell over its finished runs: the mean accuracy with its 95 % interval, the costs, and the mean validation
-    accuracy after each epoch. In the Pareto front no other cell is both cheaper (multiply-adds) and more accurate.
+    accuracy after each epoch with the lowest and the highest of the runs (`band`). In the Pareto front no other cell is
+    both cheaper (multiply-adds) and more accurate.
     """
 
     cell: str
@@ -42,6 +46,7 @@ class CellResult:
     memory: int
     curve: tuple[float, ...]
     pareto: bool = False
+    band: tuple[tuple[float, float], ...] = ()
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -50,7 +55,7 @@ class CellResult:
         return (
             self.cell, str(self.n), f"{100 * self.top1:.2f}", interval,
             f"{self.params:,}", f"{self.macs / 1e6:.1f}", f"{self.memory / 1e3:.0f}", f"{self.step_ms:.1f}",
-            f"{self.seconds:.0f}", "yes" if self.pareto else "",
+            f"{self.seconds:.1f}", "yes" if self.pareto else "",
         )  # fmt: skip
 
 
@@ -127,19 +132,20 @@ def _cells(found: _Found) -> list[CellResult]:
     for cell in found.cells:
         own = found.of(cell)
         if own:
-            costs = [costs_of(run) for run in own]
+            costs, epochs = [costs_of(run) for run in own], [RunFolder(run.folder).epochs() for run in own]
             rows.append(CellResult(
                 label(cell), cell, len(own), *bootstrap_mean([run.score.top1 for run in own if run.score]),
                 costs[0].params, costs[0].macs, fmean(c.seconds for c in costs), fmean(c.step_ms for c in costs),
-                costs[0].memory, _curve([RunFolder(run.folder).epochs() for run in own]),
+                costs[0].memory, tuple(map(fmean, _curve(epochs))),
+                band=tuple((min(values), max(values)) for values in _curve(epochs)),
             ))  # fmt: skip
     front = pareto_front([(row.macs, row.top1) for row in rows])
     return [replace(row, pareto=i in front) for i, row in enumerate(rows)]
 
 
-def _curve(epochs: Sequence[Sequence[Epoch]]) -> tuple[float, ...]:
-    """The mean validation accuracy after each epoch that all runs have."""
-    return tuple(fmean(one.val_top1 for one in epoch) for epoch in zip(*epochs, strict=False))
+def _curve(epochs: Sequence[Sequence[Epoch]]) -> list[list[float]]:
+    """The validation accuracies of the runs after each epoch that all of them have."""
+    return [[one.val_top1 for one in epoch] for epoch in zip(*epochs, strict=False)]
 
 
 def _main_effects(found: _Found) -> Iterator[Comparison]:

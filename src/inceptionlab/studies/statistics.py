@@ -10,10 +10,14 @@ from typing import Any, Literal, cast
 import numpy as np
 from scipy import stats as untyped
 
+from inceptionlab.errors import counted
+
 Verdict = Literal["better", "worse", "no difference worth having", "undecided"]
 stats = cast(Any, untyped)
 """scipy's types do not say what its tests give."""
 LEVEL = 0.05
+FEWEST = 3
+"""Pairs from which a spread is known well enough to say how many more there should be."""
 RESAMPLES = 10_000
 
 
@@ -23,7 +27,8 @@ class Comparison:
 
     `difference` is mean(b - a) with its 95 % interval by t; `p` is of the paired t test and `p_corrected` after Holm;
     `wilcoxon` is that of the signed-rank test; `effect` is the mean difference over its standard deviation (d_z of
-    Cohen); `more` is about how many more pairs would settle an undecided comparison, None where it is settled. `unit`
+    Cohen); `more` is about how many more pairs would settle an undecided comparison, None where it is settled and where
+    there are fewer than three, whose spread says too little. `unit`
     says what `n` counts: pairs of runs, or the test images of two single runs (then `p` is McNemar's). In an
     `interaction` of two factors, the effect of the second one is compared at two levels of the first.
     """
@@ -45,18 +50,29 @@ class Comparison:
     unit: Literal["pairs", "images"] = "pairs"
     interaction: tuple[str, str] | None = None
 
-    def __str__(self) -> str:
-        change = f"{100 * self.difference:+.2f} points"
-        interval = f"(95 % interval {100 * self.low:+.2f} to {100 * self.high:+.2f})"
-        images = self.unit == "images"
-        pairs = f"two single runs on {self.n:,} images" if images else f"{self.n} pairs"
-        what = f"{self.factor}: {self.b} against {self.a}"
+    @property
+    def what(self) -> str:
+        """What is compared with what, in words."""
         if self.interaction:
             first, second = self.interaction
-            what = f"{second} with {first}={self.b} against with {first}={self.a}"
+            return f"{second} with {first}={self.b} against with {first}={self.a}"
+        return f"{self.factor}: {self.b} against {self.a}"
+
+    @property
+    def settling(self) -> str:
+        """What would settle an undecided comparison, "" for one that is settled."""
+        if self.verdict == "undecided" and self.unit == "pairs" and self.n < FEWEST:
+            return f"what would settle it cannot be estimated from {counted(self.n, 'pair')}"
+        return f"about {counted(self.more, f'more {self.unit[:-1]}')} would settle it" if self.more else ""
+
+    def __str__(self) -> str:
+        change = f"{100 * self.difference:+.2f} points"
+        interval = f"(95 % interval {100 * self.low:+.2f} to {100 * self.high:+.2f})" if self.low == self.low else ""
+        base = counted(self.n, "pair") if self.unit == "pairs" else f"two single runs on {counted(self.n, 'image')}"
         ending = {"better": "gains", "worse": "loses"}.get(self.verdict, self.verdict)
-        more = f"; about {self.more} more {'images' if images else 'pairs'} would settle it" if self.more else ""
-        return f"{what}: {ending}, {change} {interval}, {pairs}, p {self.p_corrected:.3g} after Holm{more}"
+        settling = f"; {self.settling}" if self.settling else ""
+        numbers = f"{change} {interval}".rstrip()
+        return f"{self.what}: {ending}, {numbers}, {base}, p {self.p_corrected:.3g} after Holm{settling}"
 
 
 def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
@@ -128,6 +144,8 @@ def _judged(comparison: Comparison, min_effect: float, spread: float) -> Compari
 
 def _more(c: Comparison, min_effect: float, spread: float) -> int | None:
     """How many more pairs would give 80 % power to detect the difference seen, or the smallest one worth having."""
+    if c.unit == "pairs" and c.n < FEWEST:
+        return None
     size = max(abs(c.difference), min_effect)
     if spread == 0 or size == 0:
         return None

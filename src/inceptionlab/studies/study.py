@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from inceptionlab.errors import RunError
+from inceptionlab.spec.nodes import Block
+from inceptionlab.spec.tree import walk
 from inceptionlab.studies.design import Study
 from inceptionlab.studies.engines import engine_at
 from inceptionlab.studies.loading import load_study, read_study, write_study
@@ -13,6 +16,7 @@ from inceptionlab.studies.place import Place
 from inceptionlab.studies.report import write_report
 from inceptionlab.studies.results import StudyResults, gather
 from inceptionlab.studies.running import Engine, run_missing, runs_of
+from inceptionlab.zoo.naming import network_of, runs_code
 
 FILE = "study.toml"
 
@@ -34,15 +38,27 @@ def study(
         if any(run.score for run in runs):
             return replace(gather(loaded, folder), complete=False)
         return StudyResults(loaded, runs, [], [], complete=False)
-    return report(folder)
+    return _reported(loaded, folder)
 
 
 def report(out: Path | str) -> StudyResults:
-    """Write the report of a study's folder from the runs that are finished; no data are read.
+    """Write the report of a study's folder from the runs that are finished; no data are read, and no code is run.
 
-    Raises `RunError` where no run is finished.
+    Raises `RunError` where no run is finished, and for a study that names code.
     """
     folder = Path(out)
-    results = gather(read_study(folder / FILE), folder)
+    loaded = read_study(folder / FILE)
+    for text in filter(runs_code, loaded.models):
+        raise RunError(f"{folder / FILE} names the code {text}, and a report runs none; study run writes it too")
+    if any(isinstance(node, Block) for text in loaded.models for _, node in walk(network_of(text))):
+        raise RunError(
+            f"the networks of {folder} have Blocks, and a report runs no code; the command that trained it, study run, "
+            "writes the report too"
+        )
+    return _reported(loaded, folder)
+
+
+def _reported(loaded: Study, folder: Path) -> StudyResults:
+    results = gather(loaded, folder)
     write_report(results, folder)
     return results

@@ -149,16 +149,22 @@ def recipe(name: str | None = None, settings: Mapping[str, Any] | None = None) -
 
 def load_recipe(name: str) -> Recipe:
     """A shipped recipe by name, or one from a TOML file. Raises `ConfigError` for unknown names and fields."""
-    path = Path(name)
-    if name in recipe_names():
-        path = Path(str(_folder() / f"{name}.toml"))
-    elif path.suffix != ".toml" or not path.is_file():
-        raise ConfigError(f"there is no recipe {name!r}; {nearest(name, recipe_names())}, or give a .toml file")
+    path = recipe_file(name)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the recipe {name} cannot be read as UTF-8 text: {error}") from None
     return recipe_from(loads_toml(text, f"the recipe {name}"), where=f"the recipe {name}")
+
+
+def recipe_file(name: str) -> Path:
+    """The file of a recipe, shipped or not. Raises `ConfigError` where there is none."""
+    path = Path(name)
+    if name in recipe_names():
+        return Path(str(_folder() / f"{name}.toml"))
+    if path.suffix != ".toml" or not path.is_file():
+        raise ConfigError(f"there is no recipe {name!r}; {nearest(name, recipe_names())}, or give a .toml file")
+    return path
 
 
 def recipe_from(values: Mapping[str, Any], base: Recipe | None = None, where: str = "a recipe") -> Recipe:

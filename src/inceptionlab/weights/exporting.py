@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from inceptionlab.errors import SpecError
-from inceptionlab.nn.building import InceptionNetwork, create_model
+from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.weights.creating import create_model
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.scheme import Named
 

@@ -10,14 +10,16 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from inceptionlab.errors import DataError, nearest
+from inceptionlab.errors import DataError, counted, listed, nearest
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.spec.network import Input, Network
+from inceptionlab.weights.fetching import weights_file
 from inceptionlab.weights.folding import folded, for_channels
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.ordered import ORDERED
 from inceptionlab.weights.readers.reading import read_state
 from inceptionlab.weights.scheme import CLASSIFIER, Named, Scheme
+from inceptionlab.zoo.published import find_published, is_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +35,9 @@ class Account:
     input: Input
 
     def __str__(self) -> str:
-        parts = [f"{self.source}: {len(self.loaded)} tensors loaded"]
-        parts += [f"dropped {', '.join(_tops(self.dropped))}"] if self.dropped else []
-        parts += [f"new {', '.join(_tops(self.new))}"] if self.new else []
+        parts = [f"{self.source}: {counted(len(self.loaded), 'tensor')} loaded"]
+        parts += [f"dropped {listed(_tops(self.dropped), 12)}"] if self.dropped else []
+        parts += [f"new {listed(_tops(self.new), 12)}"] if self.new else []
         return "; ".join(parts)
 
     def describe_input(self) -> str:
@@ -50,7 +52,8 @@ OURS = Named("InceptionLab", "", "", ())
 def load_weights(
     model: InceptionNetwork, file: Path | str, *, fold_input: bool = True, source_input: Input | None = None
 ) -> Account:
-    """Load a checkpoint file of any known source into a network, in place; no code in the file is run.
+    """Load a checkpoint file of any known source, or published weights ("inception_v3@timm"), into a network, in place;
+    no code in the file is run.
 
     The source is recognised by its keys. A classifier for another number of classes is left new (1001 classes lose
     their background class); auxiliary heads that only one side has are dropped or left new; a batch norm without
@@ -63,6 +66,9 @@ def load_weights(
 
     Raises `DataError` for what does not fit, naming the first wrong key and its shape; the network is then as it was.
     """
+    if is_published(file):
+        row = find_published(file)
+        file, source_input = weights_file(row), source_input or row.input
     theirs = read_state(Path(file))
     scheme = recognise(theirs)
     if not re.match(scheme.member, model.spec.name):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 from inceptionlab.spec.network import Input
 
 Put: TypeAlias = "str | Callable[[re.Match[str]], str]"
@@ -85,7 +85,7 @@ class Ordered(Scheme):
                 continue
             if len(their_layers) != len(our_layers):
                 raise DataError(
-                    f"{self.source} has {len(their_layers)} layers where {self.member} has {len(our_layers)}"
+                    f"{self.source} has {counted(len(their_layers), 'layer')} where {self.member} has {len(our_layers)}"
                 )
             for theirs_one, ours_one in zip(their_layers, our_layers, strict=True):
                 found |= {key: ours_one[leaf] for leaf, key in theirs_one.items() if leaf in ours_one}

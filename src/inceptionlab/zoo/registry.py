@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.rules import parse_rule
@@ -104,22 +105,57 @@ ALIASES = {
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """The names that match a shell pattern, in the order of the family's history."""
-    return [name for name in REGISTRY if fnmatchcase(name, pattern)]
+    """The names that match a shell pattern, in the order of the family's history; a word without a wildcard finds the
+    names and members of the family that hold it, however it is written ("Inception-v3").
+    """
+    if any(sign in pattern for sign in "*?["):
+        return [name for name in REGISTRY if fnmatchcase(name, pattern)]
+    word = _letters(pattern)
+    texts = {name: f"{_letters(name)} {_letters(one.member)}" for name, one in REGISTRY.items() if word}
+    return [name for name, text in texts.items() if word in text]
+
+
+def is_known(name: str) -> bool:
+    """Whether the zoo has a network of this name."""
+    return _full(name) in REGISTRY
 
 
 def entry(name: str) -> Entry:
-    """The entry of a name or of an unqualified one. Raises `SpecError` with the nearest names."""
-    full = ALIASES.get(name, name)
+    """The entry of a name or of an unqualified one, in any case, with or without dashes ("Inception-v3").
+
+    Raises `SpecError` with the nearest names.
+    """
+    full = _full(name)
     if full not in REGISTRY:
         raise SpecError(f"no network is called {name!r}; {nearest(name, [*REGISTRY, *ALIASES])}")
     return REGISTRY[full]
 
 
-def get_spec(name: str) -> Network:
-    """The network of a name as one value; rules may follow: `"small_v1 | residual(0.1) | attend(cbam)"`.
+def _full(name: str) -> str:
+    """The full name of one that is written otherwise, where that can mean one network only; or the name itself."""
+    if name in REGISTRY or name in ALIASES or "/" in name or "\\" in name:
+        return ALIASES.get(name, name)
+    found = _by_letters().get(_letters(name), set())
+    return next(iter(found)) if len(found) == 1 else name
 
-    Raises `SpecError` with the nearest names.
+
+@cache
+def _by_letters() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name in (*REGISTRY, *ALIASES):
+        found.setdefault(_letters(name), set()).add(ALIASES.get(name, name))
+    return found
+
+
+def _letters(name: str) -> str:
+    """The letters and digits of a name in lower case, by which it is known however it is written."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
+def get_spec(name: str) -> Network:
+    """The network of the zoo of a name as one value; rules may follow: `"small_v1 | residual(0.1) | attend(cbam)"`.
+
+    No file is read or run (`network_of` does). Raises `SpecError` with the nearest names.
     """
     model, _, rules = name.partition("|")
     network = entry(model.strip()).make()

@@ -27,7 +27,7 @@ def benchmark(
     Parameters
     ----------
     names
-        Networks of the zoo.
+        Networks: of the zoo, FILE.py:FUNCTION, FILE.json or run folders, with or without rules.
     output
         Write OUTPUT.md, OUTPUT.svg and OUTPUT.json too.
     json_

@@ -30,11 +30,13 @@ def check_data(
     json_
         Print one object with everything.
     """
-    from inceptionlab.cli.tables import show_findings
+    from inceptionlab.cli.tables import ending, show_findings
     from inceptionlab.data.audit import check_data
     from inceptionlab.report.data_page import data_report
     from inceptionlab.storage import write
 
+    if out is not None:
+        ending(out, ".html", "the report")
     found = check_data(path, data_dir)
     if out is not None:
         write(out, data_report(path, found))

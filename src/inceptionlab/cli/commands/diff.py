@@ -23,7 +23,7 @@ def diff(
     Parameters
     ----------
     a
-        A network of the zoo, with or without rules.
+        A network: of the zoo, FILE.py:FUNCTION, FILE.json or a run folder, with or without rules.
     b
         Another.
     json_

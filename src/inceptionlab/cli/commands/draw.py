@@ -7,34 +7,34 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.analysis import drawing
+from inceptionlab.analysis.figures import USUAL, Look
 from inceptionlab.cli.variant import Variant
-from inceptionlab.errors import DataError
+from inceptionlab.report.diagrams import save_drawing
 
 
 def draw(
     name: str, *, node: str = "", depth: int = 8, out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    width: int | None = None, look: Annotated[Look, Parameter(name="*")] = USUAL,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
-    """Draw a network, or one of its modules, as SVG.
+    """Draw a network, or one of its modules, as SVG, PNG or PDF.
 
     Parameters
     ----------
     name
-        A network of the zoo, with or without rules.
+        A network: of the zoo, FILE.py:FUNCTION, FILE.json or a run folder, with or without rules.
     node
         The address of a node to draw instead of the whole.
     depth
         Blocks deeper than this are one box each.
     out
-        The file to write; NAME.svg by default.
+        The file to write, an SVG, PNG or PDF by its ending; NAME.svg by default.
+    width
+        The width of a PNG in pixels; twice the drawing's own by default.
+    look
+        How it is drawn.
     variant
         Changes of the network.
     """
-    image = drawing.draw((variant or Variant()).of(name), node, depth)
     path = out or Path(f"{name.partition('|')[0].strip()}{'.' + node if node else ''}.svg")
-    try:
-        path.write_text(image, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} could not be written: {error}") from None
-    print(path)
+    print(save_drawing((variant or Variant()).of(name), path, node, depth, look, width))

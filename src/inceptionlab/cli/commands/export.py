@@ -14,8 +14,8 @@ from inceptionlab.errors import DataError
 
 def export(
     source: str, *, to: Literal["torch", "onnx", "openvino", "executorch"],
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None, int8: bool = False, pixels: bool = False,
-    data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
+    output: Annotated[Path | None, Parameter(name=["--out", "--output", "-o"])] = None, int8: bool = False,
+    pixels: bool = False, data_dir: Path | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
     """Write a network for another program, then run the file and print how far its logits are from the network's.
@@ -23,7 +23,8 @@ def export(
     Parameters
     ----------
     source
-        A run folder, a file that import-weights wrote, or a network of the zoo (with random weights).
+        A run folder, a file that import-weights wrote, NAME@WEIGHTS (see list --pretrained), or, with random weights,
+        a network: of the zoo, FILE.py:FUNCTION or FILE.json.
     to
         "torch" (torch.export), "onnx", "openvino", or "executorch" (torch.export in core operators).
     output
@@ -37,13 +38,15 @@ def export(
     json_
         Print an object.
     variant
-        Changes of a network of the zoo.
+        Changes of a network without weights.
     """
     from inceptionlab.runs import exporting
+    from inceptionlab.zoo.published import is_published
 
-    place = Path(source)
-    if not place.exists() and ("/" in source or source.endswith(".safetensors")):
+    place, named = Path(source), is_published(source)
+    if not named and not place.exists() and source.endswith(".safetensors"):
         raise DataError(f"{source} does not exist; give a run folder, a file of import-weights, or a network's name")
-    given = place if place.exists() else (variant or Variant()).of(source, aux=False)
+    trained = named or (place.exists() and place.suffix != ".json")
+    given = place if trained else (variant or Variant()).of(source, aux=False)
     done = exporting.export(given, to, output, pixels, int8, data_dir)
     print(json.dumps(exporting.as_json(done), indent=1) if json_ else done)

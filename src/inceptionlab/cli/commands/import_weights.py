@@ -7,11 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 
 
 def import_weights(
-    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False, fold_input: bool = True,
+    file: Path, *, into: str, num_classes: int | None = None, aux: bool = False,
+    fold_input: Annotated[bool, Parameter(negative="--no-fold-input")] = True,
     classes: Path | None = None, out: Annotated[Path, Parameter(alias="-o")] = Path("model.safetensors"),
 ) -> None:  # fmt: skip
     """Turn a checkpoint of another library into ours; code in it is never run.
@@ -34,9 +35,9 @@ def import_weights(
     out
         The file to write; predict and evaluate take it in the place of a run folder.
     """
-    from inceptionlab.nn.building import create_model
     from inceptionlab.spec.codec import to_json
     from inceptionlab.storage import write_tensors
+    from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.loading import load_weights
 
     model = create_model(into, num_classes, aux=aux)
@@ -56,5 +57,5 @@ def _names(path: Path, count: int) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as names of classes: {error}") from None
     if len(names) != count:
-        raise DataError(f"{path} names {len(names)} classes and the network has {count}")
+        raise DataError(f"{path} names {counted(len(names), 'class', 'classes')} and the network has {count}")
     return names

@@ -8,15 +8,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.network_tables import list_markdown, print_list
+from inceptionlab.cli.network_tables import list_markdown, print_list, print_published
 from inceptionlab.errors import SpecError
 from inceptionlab.zoo.facts import facts_of
+from inceptionlab.zoo.published import list_pretrained
 from inceptionlab.zoo.registry import list_models
 
 
 def list_(
-    pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False, markdown: bool = False
-) -> None:
+    pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False, markdown: bool = False,
+    pretrained: bool = False,
+) -> None:  # fmt: skip
     """Show the networks of the zoo: year, parameters, MACs, input, published accuracy and its source.
 
     Parameters
@@ -27,7 +29,13 @@ def list_(
         Print an array of objects.
     markdown
         Print a Markdown table.
+    pretrained
+        Show the published weights instead, with what predict, evaluate, export, serve and train --weights call them.
     """
+    if pretrained:
+        rows = list_pretrained(pattern)
+        print(json.dumps([row.as_record() for row in rows], indent=1)) if json_ else print_published(rows)
+        return
     names = list_models(pattern)
     if not names:
         raise SpecError(f"no network matches {pattern!r}; inceptionlab list shows them all")

@@ -26,7 +26,7 @@ def serve(
     Parameters
     ----------
     run
-        A run folder, as train printed it, or a file that import-weights wrote.
+        A run folder, as train printed it, a file that import-weights wrote, or NAME@WEIGHTS (see list --pretrained).
     host
         The address to listen on; "0.0.0.0" answers other machines too, whoever they are.
     port

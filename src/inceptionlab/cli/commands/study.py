@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from inceptionlab.studies.place import Place
 
 File = Annotated[Path, Parameter(help="A study in TOML.")]
-Out = Annotated[Path, Parameter(help="The folder of the study's runs and its report.")]
+Out = Annotated[Path, Parameter(alias="-o", help="The folder of the study's runs and its report.")]
 DataDir = Annotated[Path | None, Parameter(help="Folder in which named data sets are looked for.")]
 Json = Annotated[bool, Parameter(name="--json", help="Print an array of objects, one per cell.")]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from inceptionlab.cli.variant import ShortChanges
 from inceptionlab.errors import ConfigError
 from inceptionlab.runs.options import Changes, Choices, Machine
 
@@ -32,9 +33,12 @@ class Existing:
 
 
 def train(
-    *, model: str | None = None, data: str | None = None, recipe: str | None = None, out: Path | None = None,
+    model: Annotated[str | None, Parameter(alias="-m")] = None,
+    data: Annotated[str | None, Parameter(alias="-d")] = None, *,
+    recipe: Annotated[str | None, Parameter(alias="-r")] = None,
+    out: Annotated[Path | None, Parameter(alias="-o")] = None,
     existing: Annotated[Existing | None, Parameter(name="*")] = None,
-    changes: Annotated[Changes | None, Parameter(name="*")] = None,
+    changes: Annotated[ShortChanges | None, Parameter(name="*")] = None,
     choices: Annotated[Choices | None, Parameter(name="*")] = None,
     machine: Annotated[Machine | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
@@ -47,7 +51,7 @@ def train(
     Parameters
     ----------
     model
-        A network of the zoo, with or without rules.
+        A network: of the zoo, FILE.py:FUNCTION, FILE.json or a run folder, with or without rules.
     data
         digits, cifar10, cifar100, fashion_mnist, mnist, a folder of images with a folder per class,
         hf:NAME, or stream:NAME to read a set of the hub without keeping it.

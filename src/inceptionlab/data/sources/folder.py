@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -13,44 +15,52 @@ from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.decode import SUFFIXES
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.split import stratified
-from inceptionlab.data.stores.decoded import disk_images, folder_of, in_memory
+from inceptionlab.data.stores.decoded import decode_all, disk_images, folder_of, in_memory
 from inceptionlab.data.stores.images import Images
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted, listed
 
 EAGER = 4_000
 """Images up to which a folder is decoded at once, so that what cannot be read is said before training."""
 MOST_BYTES = 8 << 30
 TEST_FRACTION = 0.2
+_CHECK = "inceptionlab check-data names what cannot be read, and why"
+_ADVICE = "--skip-unreadable leaves out what cannot be read, and inceptionlab check-data names all of it"
 
 
-def load(folder: Path, preprocess: Preprocess, seed: int = 0) -> DataSet:
+def load(folder: Path, preprocess: Preprocess, seed: int = 0, skip_unreadable: bool = False) -> DataSet:
     """A folder as a data set of images as large as the network's resize, so that training can crop.
 
     With `train/` and `test/`, those are used. With `train/` and `val/` only, `val/` is the test set, read once, and
-    validation is split from `train/`. Class folders alone are split by `seed`, 20 % for the test.
+    validation is split from `train/`. Class folders alone are split by `seed`, 20 % for the test. With
+    `skip_unreadable` images that cannot be read are left out, and named in what it gives. Raises `DataError` for them
+    else, and for folders that are none.
     """
     parts = {name: folder / name for name in ("train", "val", "test") if (folder / name).is_dir()}
-    if "train" not in parts:
-        return _flat(folder, preprocess, seed)
-    read = {name: _read(path, preprocess) for name, path in parts.items()}
+    parts = parts if "train" in parts else {"train": folder}
+    left_out: list[str] = []
+    read = {name: _read(path, preprocess, folder, left_out if skip_unreadable else None)
+            for name, path in parts.items()}  # fmt: skip
+    return replace(_as_set(folder, read, seed), left_out=tuple(left_out))
+
+
+def _as_set(folder: Path, read: Mapping[str, Samples], seed: int) -> DataSet:
+    """The data set of the parts of a folder."""
     if "test" in read:
-        return DataSet(
-            folder.name, read["train"], read["test"], read.get("val"), note="train/, val/ and test/ as found"
-        )
+        return DataSet(folder.name, read["train"], read["test"], read.get("val"), note=_found(read))
     if "val" in read:
         return DataSet(folder.name, read["train"], read["val"], note="val/ is the test set, read once, at the end")
     train, test = split_off_test(read["train"], seed)
-    return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of train/ by seed {seed}")
+    whole = "train/" if (folder / "train").is_dir() else "the images"
+    return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of {whole} by seed {seed}")
 
 
-def _flat(folder: Path, preprocess: Preprocess, seed: int) -> DataSet:
-    train, test = split_off_test(_read(folder, preprocess), seed)
-    return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of the images by seed {seed}")
+def _found(read: Mapping[str, Samples]) -> str:
+    return "train/, val/ and test/ as found" if "val" in read else "train/ and test/ as found"
 
 
 def split_off_test(samples: Samples, seed: int) -> tuple[Samples, Samples]:
     """(training, test): the images of a set that comes without a test part, divided by a seed."""
-    rest, part = stratified(samples.labels, TEST_FRACTION, seed)
+    rest, part = stratified(samples.labels, TEST_FRACTION, seed, classes=samples.classes)
     return samples.subset(rest), samples.subset(part)
 
 
@@ -61,7 +71,9 @@ def find_images(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
     try:
         classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         if len(classes) < 2:
-            raise DataError(f"{folder} has {len(classes)} class folder(s); put the images of each class in a folder")
+            raise DataError(
+                f"{folder} has {counted(len(classes), 'class folder')}; put the images of each class in a folder"
+            )
         for label, name in enumerate(classes):
             found = sorted(_walk(folder / name))
             if not found:
@@ -103,21 +115,47 @@ def _readable(path: str) -> None:
         raise DataError(f"{path!a} has a name that is not UTF-8; rename it") from None
 
 
-def _read(folder: Path, preprocess: Preprocess) -> Samples:
+def _read(folder: Path, preprocess: Preprocess, root: Path, left_out: list[str] | None) -> Samples:
+    """The images of a folder; the names of those that cannot be read are put into `left_out` (None: they are refused),
+    as seen from the `root` of the data.
+    """
     classes, files, labels = find_images(folder)
     settings = [*preprocess.stored_shape, preprocess.input.interpolation]
     place, size = folder_of(files, settings), preprocess.stored_shape
+    lazy, unreadable = len(files) > EAGER, dict[int, DataError]()
 
     def decoded(number: int) -> np.ndarray:
-        return preprocess.read(files[number], files[number])
+        try:
+            return preprocess.read(files[number], files[number])
+        except DataError as error:
+            raise DataError(f"{error}; {_ADVICE}") if lazy and left_out is None else error from None
 
-    images: Images
-    if len(files) > EAGER:
-        images = disk_images(place, len(files), size, decoded, place.name)
+    if lazy:
+        images: Images = disk_images(place, len(files), size, decoded, place.name)
+        if left_out is not None:
+            unreadable = decode_all(images, folder.name)
     else:
         _refuse_too_large(folder, len(files), size)
-        images = in_memory(place, len(files), size, decoded, folder.name)
-    return Samples(images, torch.tensor(labels), classes, tuple(files))
+        images = in_memory(place, len(files), size, decoded, folder.name, unreadable)
+    samples = Samples(images, torch.tensor(labels), classes, tuple(files), str(root))
+    return _readable_ones(samples, unreadable, left_out) if unreadable else samples
+
+
+def _readable_ones(samples: Samples, unreadable: Mapping[int, DataError], left_out: list[str] | None) -> Samples:
+    """The images without those that cannot be read. Raises `DataError` where they are not to be left out, or are all
+    that a class has.
+    """
+    if left_out is None:
+        more = len(unreadable) - 1
+        others = f" (and so {'is' if more == 1 else 'are'} {counted(more, 'other image')})" if more else ""
+        raise DataError(f"{unreadable[min(unreadable)]}{others}; {_ADVICE}")
+    kept = torch.tensor([i for i in range(len(samples)) if i not in unreadable], dtype=torch.int64)
+    counts = torch.bincount(samples.labels[kept], minlength=len(samples.classes))
+    lost = [name for name, count in zip(samples.classes, counts, strict=True) if not int(count)]
+    if lost:
+        raise DataError(f"no image of {listed(lost)} in {samples.folder} can be read; {_CHECK}")
+    left_out += [samples.name(i) for i in sorted(unreadable)]
+    return samples.subset(kept)
 
 
 def _refuse_too_large(folder: Path, count: int, size: tuple[int, int, int]) -> None:

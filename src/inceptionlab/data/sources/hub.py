@@ -22,7 +22,7 @@ from inceptionlab.data.sources.folder import TEST_FRACTION, split_off_test
 from inceptionlab.data.sources.naming import KEPT, STREAMED, DataName
 from inceptionlab.data.stores.decoded import disk_images
 from inceptionlab.data.stores.lazy import LazyImages
-from inceptionlab.errors import DataError, MissingExtra
+from inceptionlab.errors import DataError, MissingExtra, listed
 from inceptionlab.storage import cache_folder
 
 PARQUET = "refs/convert/parquet"
@@ -148,7 +148,7 @@ def _columns(library: Any, features: Any) -> tuple[str, str]:
     labels = [key for key, kind in features.items() if isinstance(kind, library.ClassLabel)]
     if not samples or not labels:
         missing = "images" if not samples else "class labels"
-        raise DataError(f"it has the columns {', '.join(features)} and none of {missing}")
+        raise DataError(f"it has the columns {listed(features)} and none of {missing}")
     return samples[0], labels[0]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from inceptionlab.data.dataset import DataSet, array_set
 from inceptionlab.data.sources.download import Source, fetch
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, counted
 
 FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -79,7 +79,7 @@ def _sizes(head: bytes, dimensions: int, path: Path) -> list[int]:
     if len(head) < 4 or head[:3] != b"\0\0\x08":
         raise DataError(f"{path} is not an IDX file of bytes")
     if head[3] != dimensions or len(head) != 4 + 4 * dimensions:
-        raise DataError(f"{path} is an IDX file of {head[3]} dimension(s); here it must have {dimensions}")
+        raise DataError(f"{path} is an IDX file of {counted(head[3], 'dimension')}; here it must have {dimensions}")
     sizes = [int.from_bytes(head[4 + 4 * i : 8 + 4 * i]) for i in range(dimensions)]
     if min(sizes) < 1 or prod(sizes) > MOST_BYTES:
         announced = "x".join(map(str, sizes))

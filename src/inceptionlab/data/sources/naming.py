@@ -8,6 +8,13 @@ from typing import Literal
 
 from inceptionlab.errors import DataError
 
+LAYOUT = """A folder of images has a folder per class, in one of three layouts:
+  train/cat/1.jpg, test/cat/2.jpg   each part is what it says, val/ too
+  train/cat/1.jpg, val/cat/2.jpg    val/ is the test set, read once, at the end
+  cat/1.jpg                         a fifth of each class becomes the test set
+Where val/ is missing, or is the test set, a tenth of the training images
+becomes validation (the recipe's field validation)."""
+"""How a folder must look, for the commands that take one."""
 KEPT, STREAMED = "hf:", "stream:"
 PREFIXES = (KEPT, STREAMED)
 

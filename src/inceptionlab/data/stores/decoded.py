@@ -31,6 +31,8 @@ FORMAT = 2
 PIXELS, SUMS = "pixels.npy", "sums.npy"
 Decode = Callable[[int], np.ndarray]
 """The pixels `h w c` of an image by its number."""
+Unreadable = dict[int, DataError]
+"""Why images cannot be decoded, by their numbers."""
 
 
 def folder_of(files: Sequence[str | Path], settings: object) -> Path:
@@ -53,25 +55,40 @@ def key_of(files: Sequence[str | Path], settings: object) -> str:
     return hashlib.sha256(json.dumps([FORMAT, settings, facts]).encode()).hexdigest()[:24]
 
 
-def in_memory(folder: Path, count: int, size: Sequence[int], decode: Decode, what: str) -> InMemory:
+def in_memory(
+    folder: Path, count: int, size: Sequence[int], decode: Decode, what: str, unreadable: Unreadable | None = None
+) -> InMemory:
     """All images `size` (h, w, c) of a set, from `folder` where they are kept already, else decoded, and kept there if
     that can be written. `what` is said beside the bar of progress. Changes of the pixels stay in memory.
+
+    What cannot be decoded is put into `unreadable` and tried again the next time; the first of it is raised where
+    there is no such table.
     """
     kept = _kept(folder, (count, *size), "c")  # "c": copied where it is written to
     if kept is not None:
         pixels, sums = kept
         wrong = [i for i in range(count) if sums[i] != _sum(pixels[i])]
-        _fill(pixels, wrong, decode, what)
-        return InMemory(torch.from_numpy(pixels))
-    pixels = np.empty((count, *size), np.uint8)
-    _fill(pixels, range(count), decode, what)
+        found = _fill(pixels, wrong, decode, what)
+    else:
+        pixels = np.zeros((count, *size), np.uint8)
+        found = _fill(pixels, range(count), decode, what)
+        _keep(folder, pixels, found)
+    if found and unreadable is None:
+        raise found[min(found)]
+    if unreadable is not None:
+        unreadable.update(found)
+    return InMemory(torch.from_numpy(pixels))
+
+
+def _keep(folder: Path, pixels: np.ndarray, unreadable: Unreadable) -> None:
+    """Write decoded images down; those that could not be decoded have the checksum 0, which no image has."""
+    sums = [0 if i in unreadable else _sum(one) for i, one in enumerate(pixels)]
     try:
         with folder_in_place(folder) as partial:
             np.save(partial / PIXELS, pixels, allow_pickle=False)
-            np.save(partial / SUMS, np.array([_sum(one) for one in pixels], np.int64), allow_pickle=False)
+            np.save(partial / SUMS, np.array(sums, np.int64), allow_pickle=False)
     except OSError:
         pass  # a cache that cannot be written is done without
-    return InMemory(torch.from_numpy(pixels))
 
 
 def disk_images(folder: Path, count: int, size: Sequence[int], decode: Decode, identity: str) -> LazyImages:
@@ -86,6 +103,11 @@ def disk_images(folder: Path, count: int, size: Sequence[int], decode: Decode, i
         raise DataError(f"{folder} is damaged, or its decoded images are others than those of the set; remove that "
                         "folder")  # fmt: skip
     return LazyImages(Decoded(*kept, decode, identity), torch.arange(count))
+
+
+def decode_all(images: LazyImages, what: str) -> Unreadable:
+    """Decode now whatever `disk_images` would decode later, and say what cannot be."""
+    return images.store.decode_all(what) if isinstance(images.store, Decoded) else {}
 
 
 @dataclass(slots=True)
@@ -125,6 +147,11 @@ class Decoded:
     def expect(self, numbers: np.ndarray) -> None:
         """Nothing to do: the disk is quick enough."""
 
+    def decode_all(self, what: str) -> Unreadable:
+        """Decode the images that have not been, with a bar of progress that says `what`; gives those that cannot be."""
+        waiting = np.flatnonzero(self.sums == 0).tolist()
+        return _tried(waiting, self._fetch, what)
+
     def _fetch(self, number: int) -> None:
         """Make sure that an image is in the file."""
         if self.seen[number]:
@@ -139,15 +166,28 @@ def _sum(pixels: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(pixels).data) + 1
 
 
-def _fill(pixels: np.ndarray, numbers: Sequence[int], decode: Decode, what: str) -> None:
-    """Decode the images with these numbers into their places."""
+def _fill(pixels: np.ndarray, numbers: Sequence[int], decode: Decode, what: str) -> Unreadable:
+    """Decode the images with these numbers into their places; gives those that cannot be."""
 
     def read(number: int) -> None:
         pixels[number] = decode(number)
 
+    return _tried(numbers, read, what)
+
+
+def _tried(numbers: Sequence[int], read: Callable[[int], None], what: str) -> Unreadable:
+    """Read images, several at a time; gives why some cannot be."""
+
+    def attempt(number: int) -> DataError | None:
+        try:
+            read(number)
+        except DataError as error:
+            return error
+        return None
+
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside of the interpreter's lock
-        for _ in followed(pool.map(read, numbers), f"reading {what}", len(numbers)):
-            pass
+        ends = followed(pool.map(attempt, numbers), f"reading {what}", len(numbers))
+        return {number: error for number, error in zip(numbers, ends, strict=True) if error is not None}
 
 
 def _kept(folder: Path, shape: tuple[int, ...], mode: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -28,8 +29,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if path.suffix == ".index" or path.with_name(f"{path.name}.index").is_file():
         return _refusing(path, tensorflow.read)
+    if not path.exists():
+        raise DataError(f"{path} does not exist; give a file of weights")
     if not path.is_file():
-        raise DataError(f"{path} is not a file of weights")
+        raise DataError(f"{path} is a folder, not a file of weights")
     readers: dict[str, Callable[[Path], dict[str, Tensor]]] = {
         ".safetensors": _safetensors, ".h5": keras.read, ".hdf5": keras.read, ".keras": keras.read,
         ".caffemodel": caffe.read, ".ckpt": _checkpoint,
@@ -46,7 +49,12 @@ def _refusing(path: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[str
     except ModuleNotFoundError as error:
         raise MissingExtra(f"{error.name}, which reads {path},", "weights") from None
     except Exception as error:
-        raise DataError(f"{path} cannot be read as weights: {(str(error) or repr(error)).splitlines()[0]}") from None
+        raise DataError(f"{path} cannot be read as weights: {_plain(str(error) or repr(error))}") from None
+
+
+def _plain(text: str) -> str:
+    """The first line of a library's message, without the colours that it has for a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()[0]
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
@@ -64,8 +72,29 @@ def _torch(path: Path) -> dict[str, Tensor]:
     _check_unpacked(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an unusual pickle protocol: it loads or is refused all the same
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise
+        except Exception as error:  # torch raises whatever its parts do
+            raise DataError(f"{path} {_refusal(str(error))}") from None
     return _tensors(path, content)
+
+
+def _refusal(text: str) -> str:
+    """Why torch does not load a file, of which its own words speak to programmers."""
+    wanted = re.search(r"Unsupported global: GLOBAL ([\w.]+)", text)
+    if "TorchScript" in text:
+        return f"cannot be read as weights: it is a TorchScript program; of torch.jit.load(file) {_ALONE}"
+    if wanted is not None:
+        return (
+            f"cannot be read as weights: it holds an object of {wanted[1]} too, and code is never run here; where that "
+            f"code is, {_ALONE}"
+        )
+    return "cannot be read as weights: it is damaged, or torch.save did not write it"
+
+
+_ALONE = "save the weights alone: torch.save(model.state_dict(), 'weights.pth')"
 
 
 def _check_unpacked(path: Path) -> None:
@@ -83,9 +112,10 @@ def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
     for name in ("state_dict", "model"):
         content = cast(dict[str, Any], content).get(name, content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not content:
-        raise DataError(f"{path} holds {type(cast(object, content)).__name__}, not weights by name")
+        kind = type(cast(object, content)).__name__
+        raise DataError(f"{path} holds {'nothing' if content == {} else f'a {kind}'}, not weights by name")
     state = {str(key).removeprefix("module."): value for key, value in cast(dict[str, Any], content).items()}
     wrong = next((key for key, value in state.items() if not isinstance(value, Tensor)), None)
     if wrong is not None:
-        raise DataError(f"{path}: {wrong!r} is {type(state[wrong]).__name__}, not a tensor")
+        raise DataError(f"{path}: {wrong!r} is of the type {type(state[wrong]).__name__}, not a tensor; {_ALONE}")
     return state

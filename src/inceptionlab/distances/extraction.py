@@ -1,0 +1,172 @@
+"""The features of a set of images, kept on disk by what they are of: computed once, and after a kill only what misses.
+
+So the memory is flat in the number of images, and the processes of torchrun share one file, batch by batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed
+
+from inceptionlab.data.progress import followed
+from inceptionlab.distances.networks import Extract, FeatureSource
+from inceptionlab.distances.protocols import ImageProtocol
+from inceptionlab.distances.sets import ImageSet
+from inceptionlab.errors import DataError
+from inceptionlab.storage import cache_folder, folder_in_place
+
+FORMAT = 1
+AHEAD = 2
+"""Batches that are decoded ahead of the one in work."""
+FEATURES, SUMS = "features.npy", "sums.npy"
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+"""Folders of this process where the cache cannot be written, gone with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """How features are computed. `engine` is made when the first image needs it; `known_by` is what tells its values
+    from another's.
+    """
+
+    source: FeatureSource
+    protocol: ImageProtocol
+    engine: Callable[[], Extract]
+    known_by: str
+    batch: int
+    workers: int
+
+    def features(self, images: ImageSet) -> Float[Tensor, "n d"]:
+        """The features of a set, mapped from their file. Raises `DataError` for an image that cannot be read and for
+        features that are no numbers.
+        """
+        pages = self._pages(images)
+        missing = [i for i in range(len(pages.sums)) if not pages.has(i)]
+        mine = missing[_rank() :: _processes()]
+        if mine:
+            self._fill(pages, images, mine)
+        if _processes() > 1:
+            distributed.barrier()
+        return torch.from_numpy(pages.features)
+
+    def prepared(self, images: ImageSet, count: int) -> Float[Tensor, "b 3 h w"]:
+        """The inputs for some images, evenly spaced."""
+        numbers = np.unique(np.linspace(0, images.count - 1, count).astype(int))
+        return torch.stack([self.protocol.prepare(images.read(int(i))) for i in numbers])
+
+    def _fill(self, pages: Pages, images: ImageSet, batches: list[int]) -> None:
+        engine = self.engine()
+        for batch, inputs in self._decoded(pages, images, batches):
+            found = engine(torch.stack(inputs)).numpy()
+            wrong = np.flatnonzero(~np.isfinite(found).all(1))
+            if len(wrong):
+                where = images.where(pages.numbers(batch)[int(wrong[0])])
+                raise DataError(f"the features of {where} are not finite; look at the network's weights")
+            pages.put(batch, found)
+
+    def _decoded(
+        self, pages: Pages, images: ImageSet, batches: list[int]
+    ) -> Iterable[tuple[int, list[Float[Tensor, "3 h w"]]]]:
+        """The inputs of each batch, decoded and resized by threads while the network runs."""
+
+        def prepare(number: int) -> Tensor:
+            return self.protocol.prepare(images.read(number))
+
+        waiting: deque[tuple[int, list[Future[Tensor]]]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                todo = iter(batches)
+                for _ in followed(batches, f"features of {images.name}", len(batches)):
+                    while len(waiting) <= AHEAD and (batch := next(todo, None)) is not None:
+                        waiting.append((batch, [pool.submit(prepare, i) for i in pages.numbers(batch)]))
+                    batch, inputs = waiting.popleft()
+                    yield batch, [one.result() for one in inputs]
+            except BaseException:  # an image cannot be read, or whoever asked goes away
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _pages(self, images: ImageSet) -> Pages:
+        """The file of a set's features, made where there is none."""
+        facts = [FORMAT, images.digest, images.count, self.protocol.name, self.known_by, self.batch]
+        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+        place, shape = cache_folder("features", key), (images.count, self.source.dims)
+        try:
+            return _opened(place, shape, self.batch)
+        except OSError:
+            if _processes() > 1:
+                raise DataError(f"{place} cannot be written, and processes share it; set INCEPTIONLAB_HOME") from None
+        _KEPT.append(tempfile.TemporaryDirectory(prefix="inceptionlab-"))
+        return _opened(Path(_KEPT[-1].name) / key, shape, self.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Features `n d` in fp32, and for each batch the checksum of its features plus one, 0 where they miss."""
+
+    features: np.ndarray
+    sums: np.ndarray
+    batch: int
+
+    def numbers(self, batch: int) -> range:
+        """The images of a batch."""
+        return range(batch * self.batch, min(len(self.features), (batch + 1) * self.batch))
+
+    def has(self, batch: int) -> bool:
+        """Whether the features of a batch are there, and whole."""
+        return bool(self.sums[batch]) and self.sums[batch] == self._sum(batch)
+
+    def put(self, batch: int, found: np.ndarray) -> None:
+        """Keep the features of a batch."""
+        self.features[self.numbers(batch)] = found
+        self.sums[batch] = self._sum(batch)
+
+    def _sum(self, batch: int) -> int:
+        return zlib.crc32(np.ascontiguousarray(self.features[self.numbers(batch)]).data) + 1
+
+
+def _opened(folder: Path, shape: tuple[int, int], batch: int) -> Pages:
+    """The file in a folder, which is made where it is not there. Raises `OSError` where it cannot be."""
+    if not folder.is_dir():
+        need = 4 * shape[0] * shape[1]
+        existing = next(parent for parent in folder.parents if parent.exists())
+        if need > shutil.disk_usage(existing).free:
+            raise DataError(f"the features of {shape[0]:,} images need {need / 2**30:.1f} GiB and {existing} has less "
+                            "room; set INCEPTIONLAB_HOME to another disk")  # fmt: skip
+        with folder_in_place(folder) as partial:
+            np.lib.format.open_memmap(partial / FEATURES, "w+", np.float32, shape)
+            np.lib.format.open_memmap(partial / SUMS, "w+", np.int64, (-(-shape[0] // batch),))
+    try:
+        features, sums = (np.load(folder / name, "r+", allow_pickle=False) for name in (FEATURES, SUMS))
+    except ValueError:
+        raise DataError(f"{folder} is damaged; remove that folder") from None
+    if features.shape != shape or sums.shape != (-(-shape[0] // batch),):
+        raise DataError(f"{folder} holds other features; remove that folder")
+    return Pages(features, sums, batch)
+
+
+def _processes() -> int:
+    """The processes of torchrun that share the work."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def _rank() -> int:
+    return distributed.get_rank() if _processes() > 1 else 0
+
+
+def threads() -> int:
+    """Threads that decode, unless told otherwise."""
+    return min(32, os.cpu_count() or 1)

@@ -1,0 +1,106 @@
+"""The networks whose features are compared: that of the Frechet distance, others of ours, or any module."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from inceptionlab.errors import ConfigError, DataError
+from inceptionlab.exporting.choosing import key_of
+from inceptionlab.exporting.engines import Precision, open_engine
+from inceptionlab.exporting.optimizing import optimize
+from inceptionlab.exporting.quantizing import quantized
+from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.nn.layers.branches import Chain
+from inceptionlab.weights.loading import load_weights
+from inceptionlab.zoo.inception_v3 import fid
+
+DIMS: dict[int, str] = {64: "pool3a", 192: "pool5a", 768: "mixed6e", 2048: "mixed7c"}
+"""The last node of our network for each number of features, as pytorch-fid numbers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSource:
+    """What gives features: a module of images to `b d`, its title for a citation, what its values are known by, and the
+    weights `c d` of a classifier on the features where there is one.
+    """
+
+    module: nn.Module
+    title: str
+    identity: str
+    dims: int
+    classifier: Float[Tensor, "c d"] | None = None
+
+
+def frechet_network(weights: Path | str | None, dims: int = 2048) -> FeatureSource:
+    """The network of the Frechet Inception distance (Heusel et al. 2017) with a file's weights, pytorch-fid's or any
+    that `load_weights` reads.
+
+    Raises `ConfigError` where no weights are given or `dims` is none of 64, 192, 768 and 2048, `DataError` for weights
+    that do not fit.
+    """
+    if dims not in DIMS:
+        raise ConfigError(f"--dims {dims} is none of {', '.join(map(str, DIMS))}")
+    if weights is None:
+        raise ConfigError(
+            "give the weights of the network by --weights FILE: pytorch-fid's are "
+            "pt_inception-2015-12-05-6726825d.pth, on the page of its release fid_weights"
+        )
+    network = build(fid(), init=None)
+    load_weights(network, weights)
+    return of_frechet_network(network, dims, Path(weights).name)
+
+
+def of_frechet_network(network: InceptionNetwork, dims: int, title: str) -> FeatureSource:
+    """The features of a network of the distance that is at hand."""
+    last = network.top_level.index(DIMS[dims])
+    body = {name: network.get_submodule(name) for name in network.top_level[: last + 1]}
+    module = Chain({**body, "mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten()}).eval()
+    classifier = cast(Tensor, network.get_parameter("fc.linear.weight")).detach() if dims == 2048 else None
+    return FeatureSource(module, f"{network.spec.name}, {title}", f"{key_of(network)}-{dims}", dims, classifier)
+
+
+def any_network(module: nn.Module, side: int = 299) -> FeatureSource:
+    """The features of any module that takes images `b 3 h w` as a protocol prepares them and gives `b d`.
+
+    Raises `DataError` for one that gives something else.
+    """
+    module = module.eval()
+    with torch.no_grad():
+        found: object = module(torch.zeros(2, 3, side, side))
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2:
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise DataError(f"{type(module).__name__} gives {shape} for 2 images; it must give features 2 x d")
+    content = hashlib.sha256(repr(module).encode())
+    for value in module.state_dict().values():
+        content.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return FeatureSource(module, type(module).__name__, content.hexdigest()[:24], found.shape[1])
+
+
+Extract = Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b d"]]
+
+
+def extractor(source: FeatureSource, samples: Float[Tensor, "b 3 h w"], precision: Precision, device: str) -> Extract:
+    """What computes features quickly: rewritten exactly in fp32, in bf16, fp16 or, by OpenVINO, in int8, which
+    `samples` calibrate. Raises `ConfigError` for an unknown precision.
+    """
+    if precision == "int8":
+        with tempfile.TemporaryDirectory() as folder:
+            path = quantized(source.module, None, samples, Path(folder) / "features", agreement=0).path
+            run: Extract = open_engine(path, "openvino", "int8").run
+        return run
+    fast = optimize(source.module.to(device), samples[:2].to(device), precision)
+
+    @torch.inference_mode()
+    def compute(images: Tensor) -> Tensor:
+        return fast(images.to(device)).cpu()
+
+    return compute

@@ -1,0 +1,1 @@
+"""From specs to the text of plain PyTorch modules."""

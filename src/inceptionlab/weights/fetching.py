@@ -1,0 +1,74 @@
+"""Published weights as files: fetched into the user's cache when they are first asked for."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from inceptionlab.downloading import Remote, check, download
+from inceptionlab.errors import DataError, InceptionLabError
+from inceptionlab.storage import cache_folder
+from inceptionlab.zoo.published import HUB, Published
+
+
+def weights_file(row: Published) -> Path:
+    """The file of published weights, downloaded if it is not in the cache (`INCEPTIONLAB_HOME`, or the system's place).
+
+    `INCEPTIONLAB_MIRROR` is an address under which all files stand by their names; `HF_ENDPOINT` is another hub, and
+    `HF_TOKEN` is sent to it. Raises `DataError` where it cannot be had or is another than published, saying what to put
+    where by hand.
+    """
+    target = cache_folder("weights", row.name.partition("/")[0], row.file)
+    mirror = os.environ.get("INCEPTIONLAB_MIRROR", "").rstrip("/")
+    try:
+        if mirror and not target.is_file():
+            name = row.file if row.url.startswith(HUB) else row.url.rpartition("/")[2]
+            return download(Remote(f"{mirror}/{name}", row.checksum, row.member), target)
+        if row.url.startswith(HUB) and not target.is_file():
+            return _from_hub(row, target)
+        return download(Remote(row.url, row.checksum, row.member), target)
+    except DataError as error:
+        if target.is_file():
+            raise
+        raise DataError(f"{error}; {_by_hand(row, target)}") from None
+
+
+def hub_endpoint() -> str:
+    """The address of the Hugging Face hub, or of the one in its place."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def _address(row: Published) -> str:
+    """The address of a row's file, for people too."""
+    if not row.url.startswith(HUB):
+        return row.url
+    owner, name, file = row.url.removeprefix(HUB).split("/")
+    return f"{hub_endpoint()}/{owner}/{name}/resolve/main/{file}"
+
+
+def _from_hub(row: Published, target: Path) -> Path:
+    """A file of the hub by its own library, whose cache other programs share; without it, from its address."""
+    owner, name, file = row.url.removeprefix(HUB).split("/")
+    token = os.environ.get("HF_TOKEN", "")
+    try:
+        library: Any = import_module("huggingface_hub")
+    except ImportError:
+        return download(Remote(_address(row), row.checksum, token=token), target)
+    try:
+        found = Path(library.hf_hub_download(f"{owner}/{name}", file, endpoint=hub_endpoint(), token=token or None))
+    except InceptionLabError:
+        raise
+    except Exception as error:  # the library raises whatever its parts do
+        why = (str(error).strip() or repr(error)).splitlines()[0]
+        raise DataError(f"{_address(row)} could not be downloaded: {why}") from None
+    check(found, row.checksum)
+    return found
+
+
+def _by_hand(row: Published, target: Path) -> str:
+    """What to do where there is no network."""
+    size = f" ({row.megabytes:g} MB)" if row.megabytes else ""
+    what = f"{row.member} of {_address(row)}{size}" if row.member else f"{_address(row)}{size}"
+    return f"where there is no network, fetch {what} elsewhere and put it at {target}"
