@@ -51,7 +51,7 @@ ORDER = {
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
     "web": ["batching", "words", "uploads", "app", "serving"],
-    "cli": ["shell", "loggers", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
+    "cli": ["loggers", "shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
             "training", "fidelity_words", "processes"],
     "__main__": [],
 }  # fmt: skip

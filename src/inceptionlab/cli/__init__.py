@@ -63,7 +63,6 @@ def _shown(default: object) -> object:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
-    warnings_only()
     if code := exit_code(partial(_run, arguments)):
         sys.exit(code)
 
@@ -75,6 +74,7 @@ def _run(arguments: list[str] | None) -> None:
     from inceptionlab.zoo.own import blocks_of
 
     rest, code = _without_code(sys.argv[1:] if arguments is None else arguments)
+    warnings_only()
     try:
         with reading_with(blocks_of(code)) if code else nullcontext():
             _app()(rest, exit_on_error=False, print_error=False)

@@ -127,13 +127,15 @@ def _trial(report: RunReport) -> str:
 
 
 def _selection(report: RunReport) -> str:
-    """Which epoch's weights were tested."""
+    """Which epoch's weights were tested, and after a semicolon who had read the test set before."""
     chosen, epochs = _chosen(report), len(report.metrics)
+    _, semicolon, before = report.facts.selected_by.partition("; ")
     if not chosen:
         return report.facts.selected_by
     if report.facts.config.get("recipe", {}).get("select") == "last":
-        return f"the last epoch, {epochs}"
-    return f"the best validation accuracy ({chosen['val_top1']:.2%}, epoch {chosen['epoch']} of {epochs})"
+        return f"the last epoch, {epochs}{semicolon}{before}"
+    best = f"the best validation accuracy ({chosen['val_top1']:.2%}, epoch {chosen['epoch']} of {epochs})"
+    return f"{best}{semicolon}{before}"
 
 
 def _cards(report: RunReport, rows: list[ClassScore]) -> list[tuple[str, str]]:
