@@ -141,7 +141,12 @@ def test_diff_and_draw(capsys, tmp_path, monkeypatch):
         ([*TRAIN, "--recipe", "digit"], "did you mean 'digits'"),
         (["train", "--model", "small_v1", "--data", "no/such/folder"], "no data set and no folder"),
         (["train", "--resume", "no/such/run"], "is not a run folder"),
-        (["evaluate", "no/such/run"], "is not a run folder"),
+        (["evaluate", "no/such/run"], "is not a run folder (it does not exist)"),
+        ([*TRAIN, "--epochs", "1.5"], "'1.5' is no whole number"),
+        ([*TRAIN, "--seed", "2.5"], "'2.5' is no whole number"),
+        (["evaluate", "runs/x", "--limit-test", "0"], "limit_test = 0: give a whole number of at least 1"),
+        (["evaluate", "runs/x", "--crops", "3"], "Choose from: 1, 10, 12, 144"),
+        (["check-data", "digits", "-o", "x.txt"], "give a name that ends in .html"),
         (["predict", "no/such/run", "a.png"], "is not a run folder"),
     ],
 )

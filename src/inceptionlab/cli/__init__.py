@@ -7,7 +7,7 @@ import tomllib
 from contextlib import nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from inceptionlab.cli.loggers import warnings_only
 from inceptionlab.cli.shell import exit_code
@@ -36,7 +36,7 @@ def _version() -> str:
 def _app() -> App:
     from cyclopts import App, Parameter
 
-    options = Parameter(negative=(), show_default=_shown)
+    options = Parameter(negative=(), show_default=_shown, converter=_converted)
     plain: Any = {"help_format": "plaintext", "default_parameter": options}
     app = App(
         name="inceptionlab", help="Build, train, test and explain the whole Inception family.", **plain,
@@ -54,6 +54,17 @@ def _app() -> App:
         (study if group else app).command(place, name=command, help=about["help"], help_epilogue=lines)
     app.register_install_completion_command(help="Complete commands and options with Tab: a line in your shell's file.")
     return app
+
+
+def _converted(kind: Any, tokens: Any) -> Any:
+    """What was typed, as the type of its option; cyclopts rounds where whole numbers are asked for: 1.5 epochs to 2."""
+    from cyclopts import convert
+
+    parts = get_args(kind) or (kind,)
+    for token in tokens if int in parts and float not in parts else ():
+        if not str(token.value).lstrip("+-").isdecimal():
+            raise ValueError(f"{token.value!r} is no whole number")
+    return cast(Any, convert)(kind, tokens)
 
 
 def _shown(default: object) -> object:

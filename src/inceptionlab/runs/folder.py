@@ -113,9 +113,7 @@ class RunFolder:
     def setup(self, blocks: Blocks | None = None) -> Setup:
         """What defines the run. `blocks` are the factories of its network's `Block` nodes."""
         if not self.is_run:
-            raise RunError(
-                f"{self.path} is not a run folder (it has no config.toml and spec.json); train prints the folder"
-            )
+            raise RunError(f"{self.path} is not a run folder ({_lacks(self.path)}); train prints the folder")
         spec = loads(self._text("spec.json"), blocks)
         return self.config().setup(spec)
 
@@ -237,6 +235,10 @@ class RunFolder:
 
     def _record(self, name: str, kind: type[Any]) -> Any:
         return decode(kind, self._json(name), str(self.path / name), RunError)
+
+
+def _lacks(path: Path) -> str:
+    return "it has no config.toml and spec.json" if path.exists() else "it does not exist"
 
 
 def _spec_text(setup: Setup) -> str:
