@@ -201,3 +201,9 @@ def test_models_export_and_copy():
     exported = torch.export.export(model, (x,)).module()
     torch.testing.assert_close(exported(x), model(x))
     torch.testing.assert_close(copy.deepcopy(model)(x), model(x))
+
+
+def test_a_network_prints_without_what_does_nothing():
+    text = repr(create_model("small_fast"))
+    assert "Identity" not in text
+    assert text.count("(conv): Conv2d") == sum(isinstance(m, nn.Conv2d) for m in create_model("small_fast").modules())
