@@ -13,6 +13,7 @@ from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
 from inceptionlab.weights.loading import load_weights, spec_with
+from inceptionlab.zoo.own import unbuilt
 from inceptionlab.zoo.published import find_published, is_published
 
 
@@ -106,7 +107,7 @@ def readers_before(setup: Setup, data: str) -> tuple[str, ...]:
         began = run.environment()
         if run.is_tested and began is not None and _test_of(began.data) == _test_of(data):
             found.append(str(run.path))
-        setup = run.setup()
+        setup = run.setup(unbuilt)
     return tuple(found)
 
 
@@ -120,6 +121,6 @@ def _input(spec: Network, weights: str) -> Input | None:
     run = RunFolder(Path(weights).parent)
     if Path(weights) != run.weights or not run.is_run:
         return None
-    theirs = run.setup().spec.input
+    theirs = run.setup(unbuilt).spec.input
     values = [(one.channels, one.mean, one.std, one.order) for one in (theirs, spec.input)]
     return None if values[0] == values[1] else theirs
