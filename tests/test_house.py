@@ -20,8 +20,8 @@ ORDER = {
     "storage": [],
     "downloading": [],
     "spec": ["values", "leaves", "nodes", "network", "tree", "codec"],
-    "analysis": ["markup", "words", "costs", "receptive", "measured", "geometry", "tables", "difference", "formulas",
-                 "lettering", "figures", "blocks", "scene", "svg", "drawing", "notebook"],
+    "analysis": ["markup", "words", "costs", "receptive", "measured", "geometry", "tables", "formulas",
+                 "lettering", "changes", "difference", "figures", "blocks", "scene", "svg", "drawing", "notebook"],
     "rules": ["rule", "blocks", "convolutions", "networks", "strides", "written", "facts"],
     "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2", "inception_resnet_v1", "inception_v4",
             "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "facts",
@@ -31,7 +31,7 @@ ORDER = {
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",
            "layers.residual", "outline", "checkpointing", "initialise", "building", "features", "summary"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
-                "named", "ordered", "folding", "fetching", "loading", "creating", "exporting"],
+                "named", "ordered", "folding", "unwrapping", "fetching", "loading", "creating", "exporting"],
     "data": ["progress", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",
              "stores.decoded", "stores.streaming", "sources.naming", "sources.download", "sources.digits",
              "sources.pickled", "sources.parquet", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
@@ -43,16 +43,16 @@ ORDER = {
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
-                  "rows", "sets", "extraction", "statistics", "result", "measuring"],
-    "runs": ["options", "environment", "setup", "repeating", "folder", "beginning", "sentences", "log", "progress",
-             "configuring", "fitting", "prediction", "testing", "evaluating", "exporting"],
+                  "rows", "sets", "extraction", "statistics", "result", "comparing", "measuring", "metric"],
+    "runs": ["options", "environment", "setup", "folder", "repeating", "beginning", "sentences", "dry", "log",
+             "progress", "configuring", "fitting", "prediction", "testing", "evaluating", "exporting", "publishing"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "tables", "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
                      "results", "measuring"],
-    "web": ["batching", "app", "serving"],
-    "cli": ["shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words", "training",
-            "fidelity_words", "processes"],
+    "web": ["batching", "words", "uploads", "app", "serving"],
+    "cli": ["shell", "loggers", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
+            "training", "fidelity_words", "processes"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo", "source"}
@@ -185,9 +185,12 @@ def test_public_names_stay_functions_when_modules_are_imported():
 
 
 PACKAGES = {"PIL": "pillow", "google": "protobuf", "sklearn": "scikit-learn", "lightning_fabric": "lightning-fabric",
-            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w"}  # fmt: skip
-UNDECLARED = {"timm", "torchvision", "fsspec"}
-"""Peers that a benchmark measures where they are installed; fsspec comes with `datasets`, whose files it opens."""
+            "tensorflow": "tensorflow-cpu", "jinja2": "jinja2", "tomli_w": "tomli-w",
+            "python_multipart": "python-multipart"}  # fmt: skip
+UNDECLARED = {"timm", "torchvision", "fsspec", "torchmetrics"}
+"""Peers that a benchmark measures where they are installed; torchmetrics, whose collections can hold our metric; fsspec
+comes with `datasets`, whose files it opens.
+"""
 
 
 def test_every_import_is_declared_and_nothing_declared_is_unused():

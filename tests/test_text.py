@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from functools import partial
 
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from inceptionlab import Input, Network, SpecError, get_spec, list_models
+from inceptionlab.analysis.changes import phrases
 from inceptionlab.analysis.difference import diff
 from inceptionlab.analysis.tables import as_records, rows
 from inceptionlab.analysis.words import describe
@@ -174,9 +176,77 @@ def test_records_hold_every_node():
 
 def test_a_difference_names_what_changed():
     base = get_spec("inception_net")
-    lines = diff(base, without_branch("inception1.pool")(base))
+    lines = diff(base, without_branch("inception1.pool")(base)).lines
     assert lines[0] == "- inception1.pool: Seq(Pool('max'), Conv(32, norm=None))"
     assert any(line.startswith("= parameters: 326,122 → ") for line in lines)
-    changed = diff(base, attend("se", "stage")(base))
+    changed = diff(base, attend("se", "stage")(base)).lines
     assert "+ attention1: Attention('se')" in "\n".join(changed) or any("attention1" in line for line in changed)
-    assert [line for line in diff(base, base) if line[0] in "+-~"] == []
+    assert [line for line in diff(base, base).lines if line[0] in "+-~"] == []
+
+
+def told(a, b):
+    return str(diff(get_spec(a), get_spec(b))).splitlines()
+
+
+def test_the_same_change_of_many_nodes_is_one_line():
+    assert told("small_v1", "small_v1 | residual(0.1) | attend(cbam)") == [
+        "9 modules (inception3a … inception5b): wrapped in Residual(0.1), CBAM after concat; 6 projections, +1,753,204 "
+        "parameters; in all +2,169,402 parameters, +419,926,184 MACs",
+        "parameters 5,179,078 → 7,348,480 (+41.9%), MACs 1,275,159,188 → 1,695,085,372 (+32.9%)",
+    ]
+    assert told("small_v1 | residual(0.1)", "small_v1")[0].startswith(
+        "9 modules (inception3a … inception5b): no longer"
+    )
+
+
+def test_equal_networks_are_called_equal():
+    base = get_spec("small_v1")
+    found = diff(base, dataclasses.replace(base, name="mine"))
+    assert found.equal
+    assert str(found).splitlines()[0] == "equal: small_v1 and mine are the same network"
+    assert not diff(base, base.with_classes(7)).equal
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ("attend(se, stage)", "3 nodes (attention1, attention2, attention3): added (SE)"),
+        ("attend(cbam) | residual(0.1)", ": CBAM after concat, wrapped in Residual(0.1); 6 projections"),
+        ("factorize(5)", "(inception3a … inception5b): 5×5 conv became 3×3 conv → 3×3 conv in five; "),
+        ("separable()", ": 3×3 conv became 3×3 depthwise → 1×1 conv in three.1, 5×5"),
+        ("ghost()", "9 modules (inception3a … inception5b): 1×1 conv became 1×1 ghost in 4 places"),
+        ("norm(group)", "norm kind batch → group in 6 places"),
+        ("dilate(2)", ": dilation 1 → 2 in 2 places"),
+        ("widen(0.5)", ": other width in 6 places; "),
+        ("without_branch(pool)", ": branch pool removed; "),
+        ("fuse(sum)", ": Concat became Sum, other width in 4 places; "),
+        ("stochastic_depth(0.1)", ": other stochastic depth"),
+    ],
+)
+def test_changes_are_told_in_words(rules, words):
+    found = diff(get_spec("small_v1"), get_spec(f"small_v1 | {rules}"))
+    assert words in str(found)
+    assert len(str(found).splitlines()) <= 4
+
+
+PAIRS = [("googlenet.paper", "googlenet.torchvision"), ("inception_v3", "inception_v4"), ("small_v1", "small_v2"),
+         ("inception_v3", "inception_v3.fid"), ("xception", "xception41"),
+         ("inception_next_atto", "inception_next_tiny")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS)
+def test_groups_hold_the_whole_difference_once(a, b):
+    found = diff(get_spec(a), get_spec(b))
+    paths = [path for group in found.groups for path in group.paths]
+    assert len(set(paths)) == len(paths)
+    assert sum(group.params for group in found.groups) == found.params_with_aux[1] - found.params_with_aux[0]
+    record = json.loads(json.dumps(found.as_record()))
+    assert [change["path"] for change in record["changes"]] == [change.path for change in found.changes]
+    assert record["equal"] is False
+
+
+@settings(max_examples=100)
+@given(any_tree, any_tree)
+def test_any_two_trees_are_told_apart(a, b):
+    assert (list(phrases(a, b)) == []) == (a == b)
+    assert list(phrases(a, a)) == []

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inceptionlab.analysis.difference import diff
+    from inceptionlab.analysis.difference import Difference, diff
     from inceptionlab.analysis.drawing import draw
     from inceptionlab.analysis.figures import Look
     from inceptionlab.analysis.formulas import explain
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from inceptionlab.data.preprocess import Preprocess, create_transform
     from inceptionlab.data.registry import list_datasets, load_data
     from inceptionlab.distances.measuring import fidelity, save_statistics
+    from inceptionlab.distances.metric import Fidelity
     from inceptionlab.distances.result import FidelityResult
     from inceptionlab.errors import (
         ConfigError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
+    from inceptionlab.runs.dry import Plan, plan
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.options import Choices, Machine
     from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
     from inceptionlab.runs.progress import progress_bar
+    from inceptionlab.runs.publishing import push
     from inceptionlab.runs.setup import Setup
     from inceptionlab.runs.testing import test, train
     from inceptionlab.source.generation import code
@@ -76,7 +79,7 @@ if TYPE_CHECKING:
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
-    "analysis.difference": ("diff",),
+    "analysis.difference": ("diff", "Difference"),
     "analysis.drawing": ("draw",),
     "analysis.figures": ("Look",),
     "analysis.formulas": ("explain",),
@@ -98,6 +101,7 @@ _PLACES = {
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
+    "distances.metric": ("Fidelity",),
     "distances.result": ("FidelityResult",),
     "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("create_features", "FeatureNetwork"),
@@ -107,6 +111,7 @@ _PLACES = {
     "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
+    "runs.dry": ("plan", "Plan"),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
@@ -114,6 +119,7 @@ _PLACES = {
     "runs.options": ("Choices", "Machine"),
     "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
     "runs.progress": ("progress_bar",),
+    "runs.publishing": ("push",),
     "runs.setup": ("Setup",),
     "runs.testing": ("test", "train"),
     "source.generation": ("code",),
@@ -141,20 +147,21 @@ _PACKAGES = ("spec", "rules")
 __all__ = [
     # networks
     "create_model", "create_block", "build", "build_node", "InceptionNetwork", "create_features", "FeatureNetwork",
-    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule", "list_rules",
+    "network_of", "blocks_of", "get_spec", "list_models", "Network", "Input", "Aux", "Rule", "parse_rule",
+    "list_rules",
     # explanations
-    "measure", "smallest_input", "explain", "diff", "draw", "save_drawing", "Look", "summary", "Summary", "Layer",
-    "code",
+    "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
+    "Layer", "code",
     # weights
     "list_pretrained", "load_weights", "export_weights",
     # data
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs
-    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "continued", "Choices", "Machine", "Setup",
-    "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted", "load_run", "predict",
-    "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
+    "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
+    "load_run", "push", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # distances between sets of images
-    "fidelity", "save_statistics", "FidelityResult",
+    "fidelity", "save_statistics", "Fidelity", "FidelityResult",
     # speed
     "optimize", "export", "load_engine", "benchmark",
     # studies

@@ -50,6 +50,18 @@ def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
         raise StorageError(f"{path} could not be written ({size:,} bytes): {why}; what was there is kept") from None
 
 
+def write_first(path: Path, content: str) -> None:
+    """Write a file, whole, that stays as it is where another process was quicker."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")
+    write(partial, content)
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def append(path: Path, line: str) -> None:
     """Add a line to a text file and wait until it is on the disk; of a killed process it may be there in part, without
     the line break at its end. Raises `StorageError` where the disk is full.

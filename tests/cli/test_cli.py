@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from inceptionlab import list_models
+from inceptionlab import get_spec, list_models
 from inceptionlab.cli import COMMANDS, main
 from inceptionlab.data.registry import digits
+from inceptionlab.spec.codec import dumps
 
 MODEL = "inception_net | small_stem(32) | norm(batch) | widen(0.25)"
 TRAIN = ["train", "--model", MODEL, "--data", "digits", "--limit-train", "200", "--limit-test", "60", "--device", "cpu"]
@@ -101,16 +102,26 @@ def test_no_number_has_sixteen_digits(capsys, arguments):
     assert not re.search(r"\d\.\d{7}", out)
 
 
-def test_diff_and_draw(capsys, tmp_path):
-    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)")
+def test_diff_and_draw(capsys, tmp_path, monkeypatch):
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)", "--all")
     assert "- inception3a.pool:" in out
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1 | without_branch(pool)")
+    assert out.startswith("9 modules (inception3a … inception5b): branch pool removed; -601,920 parameters")
+    assert out.splitlines()[-1].startswith("parameters 5,179,078 → 4,575,958 (-11.6%), MACs ")
     _, out, _ = run(capsys, "diff", "small_v1", "small_v2", "--json")
-    assert isinstance(json.loads(out), list)
+    assert isinstance(json.loads(out)["changes"], list)
+    assert json.loads(out)["params"] == [5_179_078, 4_714_344]
+    _, out, _ = run(capsys, "diff", "small_v1", "small_v1")
+    assert out.startswith("equal: small_v1 and small_v1 are the same network")
     target = tmp_path / "x.svg"
     _, out, _ = run(capsys, "draw", "googlenet", "--node", "inception3a", "-o", str(target))
     assert out == f"{target}\n"
     assert target.read_text().startswith("<svg")
     assert run(capsys, "draw", "googlenet", "-o", str(tmp_path / "none" / "x.svg"))[0] == 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.json").write_text(dumps(get_spec("dilated_cnn | widen(2.0)")), encoding="utf-8")
+    assert run(capsys, "draw", "own.json")[1] == "dilated_cnn.svg\n"
+    assert run(capsys, "draw", "small_v1 | residual(0.1)", "--node", "inception3a")[1] == "small_v1.inception3a.svg\n"
     module = ("draw", "small_v1", "--node", "inception3a", "--layout", "horizontal", "--params", "-o")
     assert run(capsys, *module, str(tmp_path / "x.png"), "--width", "800", "--theme", "dark")[0] == 0
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
@@ -241,3 +252,21 @@ def test_ctrl_c_stops_after_the_step_and_resume_goes_on(tmp_path):
     assert process.returncode == 130
     assert f"inceptionlab train --resume {tmp_path / 'r'}" in rest
     assert list(Path(tmp_path / "r" / "state").glob("*.pt"))
+
+
+def test_libraries_say_nothing_before_a_commands_own_words(tmp_path):
+    command = [sys.executable, "-m", "inceptionlab", *TRAIN, "--epochs", "1", "--precision", "bf16", "--out"]
+    done = subprocess.run([*command, str(tmp_path / "r")], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[0].startswith("a trial on 200 of ")
+    again = subprocess.run([*command, str(tmp_path / "r")], capture_output=True, text=True)
+    assert again.stderr.startswith("error: ")
+    script = (
+        "import logging\n"
+        "from inceptionlab.runs.fitting import make_fabric\n"
+        "loggers = [logging.getLogger(name) for name in ('', 'lightning_fabric')]\n"
+        "before = [(len(logger.handlers), logger.level) for logger in loggers]\n"
+        "make_fabric('cpu', 'bf16')\n"
+        "assert before == [(len(logger.handlers), logger.level) for logger in loggers]\n"
+    )
+    quiet = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")

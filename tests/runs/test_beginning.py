@@ -111,6 +111,7 @@ def test_a_finished_run_is_trained_on_as_a_new_one(before, data, tmp_path):
     assert after.tested().read_before == (str(before.path),)
     page = after.report.read_text()
     assert "the test set had been read before by" in page
+    assert "inceptionlab train --continue" in page
     again = continued(after, Changes(epochs=1, precision="fp32"))
     train(again, tmp_path / "again", CPU, QUIET, data)
     assert RunFolder(tmp_path / "again").tested().read_before == (str(after.path), str(before.path))

@@ -290,7 +290,7 @@ def test_a_run_and_a_file_of_weights_say_their_network(tmp_path):
         theirs = made(il.code(stored), "SmallFast")()
         check_same(network, theirs, torch.randn(2, 3, 32, 32))
     theirs.load_state_dict(load_file(tmp_path / "w.safetensors"))  # as the head of the text says
-    with pytest.raises(il.SpecError, match="not a run folder"):
+    with pytest.raises(il.SpecError, match="so it is no run"):
         il.code(tmp_path.parent)
     with pytest.raises(il.SpecError, match="int holds no network"):
         il.code(3)

@@ -150,3 +150,52 @@ def test_a_cluster_of_two_nodes_computes_a_study(file, tmp_path):
 def prepared(file, out):
     storage.write(out / "study.toml", Path(file).read_text())
     return out
+
+
+def test_a_study_fixes_what_precision_comes_to(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from inceptionlab.runs.folder import RunFolder
+    from inceptionlab.runs.options import Machine
+    from inceptionlab.studies import running
+    from tests.training.test_run import QUIET, RECIPE, SETUP
+
+    measured = iter(["bf16", "fp32", "fp32"])
+    monkeypatch.setattr(running, "fastest_precision", lambda device: next(measured))
+    setup = replace(SETUP, recipe=replace(RECIPE, epochs=1, precision="auto"))
+    for seed in (0, 1):  # another day, on which fp32 is the faster one
+        folder = tmp_path / "out" / "runs" / str(seed)
+        running.execute(replace(setup, seed=seed), folder, Machine("cpu"), QUIET)
+        assert RunFolder(folder).environment().precision == "bf16"
+    assert json.loads((tmp_path / "out" / "precision.json").read_text()) == {"precision": "bf16"}
+    (tmp_path / "out" / "precision.json").unlink()  # a study of before: its first run has said it
+    assert running.agreed_precision(tmp_path / "out", "cpu") == "bf16"
+    fixed = replace(SETUP, recipe=replace(RECIPE, epochs=1))
+    running.execute(fixed, tmp_path / "out" / "runs" / "fixed", Machine("cpu"), QUIET)
+    assert RunFolder(tmp_path / "out" / "runs" / "fixed").environment().precision == "fp32"
+    (tmp_path / "out" / "precision.json").write_text('{"precision": "fp8"}')
+    assert "precision.json" in running.execute(replace(setup, seed=2), tmp_path / "out" / "runs" / "2", Machine("cpu"),
+                                               QUIET).words  # fmt: skip
+
+
+def test_processes_that_train_a_study_keep_their_pages(file, tmp_path, monkeypatch):
+    from contextlib import contextmanager
+
+    from inceptionlab.runs.options import Machine
+    from inceptionlab.studies import engines
+    from inceptionlab.training import allocation
+
+    seen = []
+
+    @contextmanager
+    def noted(checkpointing):
+        seen.append(checkpointing)
+        yield
+
+    monkeypatch.setattr(allocation, "launched", noted)
+    monkeypatch.setattr(engines, "launched", noted)
+    monkeypatch.setattr(engines, "execute", lambda *_: "done")
+    monkeypatch.setattr(engines, "_HALT", [type("Halt", (), {"is_set": lambda self: False})()])
+    main(["study", "run", str(file), "--out", str(tmp_path / "out"), "--device", "cpu"])
+    engines._in_worker(None, "x", Machine("cpu", grad_checkpoint="*"))
+    assert seen == [False, True]

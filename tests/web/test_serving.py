@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -16,6 +16,8 @@ from PIL import Image
 
 from inceptionlab import create_model
 from inceptionlab.cli import main
+from inceptionlab.exporting.engines import Engine
+from inceptionlab.report.page import style_sheet
 from inceptionlab.runs.prediction import Trained, predict
 from inceptionlab.spec.codec import to_json
 from inceptionlab.storage import write_tensors
@@ -23,8 +25,10 @@ from inceptionlab.storage import write_tensors
 pytest.importorskip("starlette")
 uvicorn = pytest.importorskip("uvicorn")
 
-from inceptionlab.web.app import LARGEST_BODY, application  # noqa: E402
+from inceptionlab.web.app import application  # noqa: E402
 from inceptionlab.web.batching import Batcher, BusyError  # noqa: E402
+from inceptionlab.web.uploads import LARGEST_BODY, MOST_FILES  # noqa: E402
+from inceptionlab.web.words import language_of  # noqa: E402
 
 CLASSES = tuple("abcdefghij")
 
@@ -55,10 +59,11 @@ def image(tmp_path):
     return tmp_path / "p.png"
 
 
-def asked(address, body=None):
+def asked(address, body=None, **headers):
     """(status, type, what came) of a request."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, body), timeout=60) as answer:
+        request = urllib.request.Request(address, body, {name.replace("_", "-"): v for name, v in headers.items()})
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -134,6 +139,106 @@ def test_other_addresses_and_methods_are_refused(address):
     assert "error" in json.loads(asked(f"{address}/nothing")[2])
 
 
+def sent(address, *parts, **headers):
+    """What came of a form whose parts are (name, filename or None, content), written as curl -F does."""
+    lines = []
+    for name, filename, content in parts:
+        place = f'; filename="{filename}"' if filename is not None else ""
+        lines += [b"--edge", f'Content-Disposition: form-data; name="{name}"{place}'.encode(), b"", content]
+    body = b"\r\n".join([*lines, b"--edge--", b""])
+    status, _, found = asked(address, body, Content_Type="multipart/form-data; boundary=edge", **headers)
+    return status, json.loads(found)
+
+
+def test_a_form_of_files_is_answered_by_an_array_with_their_names(address, image):
+    other = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(other, "JPEG")
+    parts = [("file", "p.png", image.read_bytes()), ("file", "红.jpg", other.getvalue())]
+    status, found = sent(f"{address}/predict?top=2", *parts)
+    assert (status, [one["file"] for one in found]) == (200, ["p.png", "红.jpg"])
+    for one, (_, _, content) in zip(found, parts, strict=True):
+        alone = json.loads(asked(f"{address}/predict?top=2", content)[2])
+        assert [p["label"] for p in one["top"]] == [p["label"] for p in alone["top"]]
+        assert set(alone) == {"top", "milliseconds"}  # a body is answered by an object
+    status, found = sent(f"{address}/predict", parts[0])
+    assert (status, len(found), len(found[0]["top"])) == (200, 1, 5)
+    status, found = sent(f"{address}/predict", *[parts[0]] * MOST_FILES)
+    assert (status, len(found)) == (200, MOST_FILES)
+
+
+@pytest.mark.parametrize(("parts", "status", "words"), [
+    ([], 400, ("there is no image", "没有图片")),
+    ([("note", None, b"hello")], 400, ("the field 'note' of the form is not a file", "不是文件")),
+    ([("file", "a.txt", b"text")], 400, ("a.txt cannot be read as an image", "无法作为图片读取")),
+    ([("file", "a.jpg", b"")], 400, ("a.jpg cannot be read as an image", "a.jpg 无法作为图片读取")),
+    ([("file", "a.jpg", b"x")] * (MOST_FILES + 1), 400, ("at most 16 files", "最多 16 个文件")),
+    ([("file", "a.jpg", bytes(LARGEST_BODY // 2))] * 2, 413, ("more than 32 MiB", "超过 32 MiB")),
+])  # fmt: skip
+def test_a_form_that_is_refused_says_why_in_the_language_that_is_asked_for(address, parts, status, words):
+    for language, sentence in zip(("en", "zh-CN,zh;q=0.9,en;q=0.8"), words, strict=True):
+        found, answer = sent(f"{address}/predict", *parts, Accept_Language=language)
+        assert (found, sentence in answer["error"]) == (status, True), answer
+    assert asked(f"{address}/health")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "head", ["multipart/form-data", "multipart/form-data; boundary=other", "Multipart/Form-Data; boundary=é"]
+)
+def test_a_form_that_cannot_be_read_is_a_sentence(address, head):
+    status, _, answer = asked(f"{address}/predict", b"--edge\r\nContent-Disposition: form", Content_Type=head)
+    assert (status, "form cannot be read" in json.loads(answer)["error"]) == (400, True)
+
+
+def test_every_refusal_is_said_in_chinese_too(address):
+    refusals = (
+        ("nothing", None, "没有 /nothing"), ("predict", None, "不接受 GET"), ("predict?top=0", b"x", "至少要 1"),
+        ("predict", b"x", "JPEG、PNG"),
+    )  # fmt: skip
+    for path, body, words in refusals:
+        assert words in json.loads(asked(f"{address}/{path}", body, Accept_Language="zh")[2])["error"]
+
+
+@pytest.mark.parametrize(("accepted", "language"), [
+    ("", "en"), ("*", "en"), ("zh", "zh"), ("zh-TW", "zh"), ("fr, zh;q=0.5", "zh"), ("en-GB, zh;q=0.9", "en"),
+    ("zh;q=0.2, en;q=0.3", "en"), ("de", "en"), ("zh;q=x", "en"), ("zh-Hans-CN, en;q=0.1", "zh"), (";;,,=", "en"),
+])  # fmt: skip
+def test_the_language_of_a_request(accepted, language):
+    assert language_of(accepted) == language
+
+
+def test_an_engine_that_fails_is_said_and_the_server_goes_on(trained, image):
+    def failing(x):
+        raise RuntimeError("no memory")
+
+    async def ask():
+        app = application(replace(trained, engine=Engine("torch", "fp32", failing)))
+        messages = []
+
+        async def receive():
+            return {"type": "http.request", "body": image.read_bytes(), "more_body": False}
+
+        async def send(message):
+            messages.append(message)
+
+        scope = {
+            "type": "http", "method": "POST", "path": "/predict", "query_string": b"", "app": app,
+            "headers": [(b"accept-language", b"zh")],
+        }  # fmt: skip
+        async with app.router.lifespan_context(app):
+            with pytest.raises(RuntimeError, match="no memory"):  # uvicorn prints it
+                await app(scope, receive, send)
+        return messages
+
+    start, body = asyncio.run(ask())[:2]
+    assert (start["status"], json.loads(body["body"])["error"].startswith("服务器出错")) == (500, True)
+
+
+def test_the_page_has_the_style_of_reports(address):
+    content = asked(address)[2].decode()
+    assert style_sheet() in content
+    assert "/* the style sheet" not in content
+
+
 def gathered(batcher, samples):
     """What a batcher answers to images that come at once, errors among them."""
 
@@ -192,6 +297,20 @@ def test_the_command_serves_until_it_is_asked_to_stop(trained, image, tmp_path):
         status, _, content = asked(f"{said['address']}/predict", image.read_bytes())
         process.send_signal(signal.SIGTERM)
     assert (said["engine"], status, len(json.loads(content)["top"])) == ("torch", 200, 5)
+
+
+def test_the_first_line_says_what_auto_chose_and_why(trained, tmp_path, monkeypatch, capsys):
+    weights = tmp_path / "w.safetensors"
+    write_tensors(weights, trained.network.state_dict(), {"spec": to_json(trained.network.spec)})
+    monkeypatch.setattr("inceptionlab.exporting.choosing.timed", lambda *_: {"torch": 0.002})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_: None)
+    main(["serve", str(weights), "--port", "0"])
+    assert "by torch, the fastest here in batches of 1 image (torch 2 ms); Ctrl-C" in capsys.readouterr().out
+    main(["serve", str(weights), "--port", "0", "--engine", "torch"])
+    assert "by torch; Ctrl-C" in capsys.readouterr().out
+    main(["serve", str(weights), "--port", "0", "--json"])
+    assert json.loads(capsys.readouterr().out)["why"].startswith("the fastest here")
 
 
 def test_a_port_that_is_taken_is_said(trained, address, tmp_path, capsys):

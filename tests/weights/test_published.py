@@ -22,11 +22,13 @@ from inceptionlab import (
     predict,
 )
 from inceptionlab.cli import main
+from inceptionlab.data.dataset import DataSet, Samples
+from inceptionlab.data.stores.images import InMemory
 from inceptionlab.weights import fetching
 from inceptionlab.weights.fetching import weights_file
 from inceptionlab.weights.named import GOOGLENET
 from inceptionlab.zoo import published as table
-from inceptionlab.zoo.published import Published, find_published, imagenet_classes, is_published, published
+from inceptionlab.zoo.published import Published, find_published, imagenet_classes, in_words, is_published, published
 from inceptionlab.zoo.registry import REGISTRY
 
 from .web_server import serving
@@ -156,6 +158,16 @@ def test_the_classes_of_imagenet():
     assert (names[0], names[281], names[999]) == (
         "tench, Tinca tinca", "tabby, tabby cat", "toilet tissue, toilet paper, bathroom tissue",
     )  # fmt: skip
+    assert in_words(("n02123045", "n01440764", "cat")) == ("tabby, tabby cat", "tench, Tinca tinca", "cat")
+
+
+def test_imagenets_folders_are_evaluated_by_their_words(served):
+    numbers = tuple(table._imagenet())
+    images = torch.zeros(4, 256, 256, 3, dtype=torch.uint8)
+    samples = Samples(InMemory(images), torch.tensor([0, 281, 999, 5]), numbers)
+    found = il.evaluate("googlenet@torchvision", data=DataSet("val", samples, samples, samples))
+    assert found.score.n == 4
+    assert found.classes[281].label == "tabby, tabby cat"
 
 
 def test_pretrained_is_downloaded_once_and_computes_what_its_source_does(web, served, tmp_path):

@@ -8,9 +8,9 @@ import torch
 from inceptionlab import DataError, create_model, get_spec, load_weights
 from inceptionlab.cli import main
 from inceptionlab.storage import write_tensors
-from inceptionlab.weights.loading import recognise
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.readers.reading import read_state
+from inceptionlab.weights.unwrapping import recognise
 
 # Keys as the libraries write them, and where they belong in our networks.
 KEYS = {

@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inceptionlab.cli.loggers import warnings_only
 from inceptionlab.cli.shell import exit_code
 from inceptionlab.data.sources.naming import LAYOUT
 from inceptionlab.errors import ConfigError
@@ -62,6 +63,7 @@ def _shown(default: object) -> object:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
+    warnings_only()
     if code := exit_code(partial(_run, arguments)):
         sys.exit(code)
 

@@ -77,6 +77,8 @@ def show_findings(found: Findings) -> None:
     for split, counts in found.counts.items():
         classes = counted(len(counts), "class", "classes")
         print(f"{split}: {counted(sum(counts.values()), 'image')} of {classes}, {_range(counts)}")
+    if found.note:
+        print(f"for training: {found.note}")
     print("sizes: " + ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in found.sizes) + "   modes: "
           + ", ".join(f"{mode} ({n:,})" for mode, n in found.modes.items()))  # fmt: skip
     print(f"unreadable: {len(found.unreadable)}")

@@ -38,6 +38,6 @@ class Variant:
     stem: Stem = "auto"
     """"auto" takes a small stem for small images; "imagenet" keeps the paper's, "small" replaces it."""
 
-    def of(self, name: str, aux: bool = True) -> Network:
+    def of(self, name: str | Network, aux: bool = True) -> Network:
         """The spec of this variant of a network, by whatever `network_of` reads."""
         return configured(name, self.num_classes, self.in_channels, self.input_size, aux, self.stem)

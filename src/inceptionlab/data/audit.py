@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +20,7 @@ from inceptionlab.data.decode import decode_with_mode
 from inceptionlab.data.preprocess import as_image
 from inceptionlab.data.progress import followed
 from inceptionlab.data.registry import NAMES, find_folder, load_data
-from inceptionlab.data.sources.folder import find_images
+from inceptionlab.data.sources.folder import find_images, how_divided
 from inceptionlab.data.sources.naming import parse_name
 from inceptionlab.errors import DataError
 
@@ -65,6 +65,8 @@ class Findings:
     unreadable: tuple[tuple[str, str], ...]
     exact: tuple[Pair, ...]
     near: tuple[Pair, ...]
+    note: str = ""
+    """What training makes of the parts of a folder."""
 
     @property
     def leaks(self) -> tuple[Pair, ...]:
@@ -91,7 +93,7 @@ class Findings:
             "counts": {split: dict(counts) for split, counts in self.counts.items()}, "imbalance": self.imbalance,
             "sizes": [[*size, n] for size, n in self.sizes], "modes": dict(self.modes),
             "unreadable": [list(row) for row in self.unreadable], "exact": pairs(self.exact),
-            "near": pairs(self.near), "leaks": pairs(self.leaks), "conflicts": pairs(self.conflicts),
+            "near": pairs(self.near), "note": self.note, "leaks": pairs(self.leaks), "conflicts": pairs(self.conflicts),
         }  # fmt: skip
 
     @property
@@ -117,13 +119,13 @@ def check_data(data: str | Path | DataSet, data_dir: Path | None = None) -> Find
 def check_folder(folder: Path) -> Findings:
     """Check a folder of images at their own size, with or without splits. Raises `DataError` where it is none."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder of images")
+        raise DataError(f"{folder} is not a folder of images" if folder.exists() else f"{folder} does not exist")
     parts = [name for name in ("train", "val", "test") if (folder / name).is_dir()]
     looks: list[Look] = []
     for split in parts or ["all"]:
         classes, files, labels = find_images(folder / split if parts else folder)
         looks += [partial(_of_file, split, classes[label], file) for label, file in zip(labels, files, strict=True)]
-    return _findings(looks)
+    return replace(_findings(looks), note=how_divided(folder))
 
 
 def check_set(data: DataSet) -> Findings:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import cast
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from inceptionlab.distances import intervals
+from inceptionlab.distances.comparing import Side, basis_of, compared
 from inceptionlab.distances.extraction import Extraction, threads
 from inceptionlab.distances.gaussians import CHUNK, Gaussian, frechet, moments_of
 from inceptionlab.distances.intervals import Sample
-from inceptionlab.distances.kernels import kernel_distance
-from inceptionlab.distances.neighbours import neighbours
 from inceptionlab.distances.networks import Extract, FeatureSource, any_network, extractor, frechet_network
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
-from inceptionlab.distances.result import Basis, FidelityResult, Moved, Twin
-from inceptionlab.distances.scores import inception_score
+from inceptionlab.distances.result import FidelityResult, Moved
 from inceptionlab.distances.sets import ImageSet, ImagesOf, image_set
 from inceptionlab.distances.statistics import read_statistics, write_statistics
 from inceptionlab.errors import ConfigError, DataError
@@ -31,20 +27,6 @@ BATCH = 32
 CALIBRATING, TRIED = 64, 64
 """Images that calibrate 8 bits, and images of each side on which a precision below fp32 is compared with it."""
 LISTED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of two sets: what is known of it, and its images where it has any."""
-
-    sample: Sample
-    n: int | None
-    images: ImageSet | None = None
-
-    @property
-    def features(self) -> Float[Tensor, "n d"] | None:
-        """Its features; None of statistics."""
-        return self.sample.features
 
 
 def fidelity(
@@ -65,11 +47,14 @@ def fidelity(
     Raises `DataError` for sets and weights that cannot be used, `ConfigError` for unknown names.
     """
     chosen, texts = settings or Settings(), (generated, real)
-    source = _source(network, dims)
+    source = source_of(network, dims)
     sets = [None if _is_statistics(one) else _several(image_set(one, chosen.data_dir)) for one in texts]
     work = extraction(source, protocol, next((one for one in reversed(sets) if one is not None), None), chosen)
     sides = [_side(one, images, work) for one, images in zip(texts, sets, strict=True)]
-    return _compared(sides[0], sides[1], work, chosen)
+    found = compared(
+        sides[0], sides[1], basis_of(source, work.protocol, chosen.precision), source.classifier, chosen.seed
+    )
+    return replace(found, moved=_moved(sets, work, chosen.precision))
 
 
 def save_statistics(
@@ -84,7 +69,7 @@ def save_statistics(
 
     Raises what `fidelity` does.
     """
-    chosen, source = settings or Settings(), _source(network, dims)
+    chosen, source = settings or Settings(), source_of(network, dims)
     found = _several(image_set(images, chosen.data_dir))
     features = extraction(source, protocol, found, chosen).features(found)
     write_statistics(path, moments_of(torch.split(features, CHUNK), source.dims))
@@ -110,7 +95,8 @@ def extraction(source: FeatureSource, protocol: str, images: ImageSet | None, ch
     return plain
 
 
-def _source(network: Path | str | nn.Module | FeatureSource | None, dims: int) -> FeatureSource:
+def source_of(network: Path | str | nn.Module | FeatureSource | None, dims: int) -> FeatureSource:
+    """The features of a file of weights, of a module, or of what is a source already. Raises what `fidelity` does."""
     if isinstance(network, FeatureSource):
         return network
     return any_network(network) if isinstance(network, nn.Module) else frechet_network(network, dims)
@@ -131,48 +117,17 @@ def _side(one: ImagesOf, images: ImageSet | None, work: Extraction) -> Side:
     if images is None:
         gaussian, n = read_statistics(Path(cast(str, one)), work.source.dims)
         return Side(Sample(gaussian), n)
-    return Side(Sample.of(work.features(images)), images.count, images)
+    return Side(Sample.of(work.features(images)), images.count, images.where)
 
 
-def _compared(a: Side, b: Side, work: Extraction, chosen: Settings) -> FidelityResult:
-    source, way = work.source, work.protocol
-    fid = frechet(a.sample.gaussian, b.sample.gaussian)
-    low, high = intervals.bootstrap(a.sample, b.sample, fid, chosen.seed) or (None, None)
-    scored = a.features is not None and source.classifier is not None
-    score = inception_score(cast(Tensor, a.features), cast(Tensor, source.classifier)) if scored else (None, None)
-    alone = FidelityResult(
-        a.n, b.n, Basis(way.name, way.resize, source.title, source.dims, chosen.precision), fid, low, high,
-        intervals.extrapolated(a.sample, b.sample, fid, chosen.seed),
-        intervals.floor(b.sample if b.features is not None else a.sample, chosen.seed),
-        inception_score=score[0], inception_score_std=score[1], moved=_moved(a, b, work, chosen.precision),
-    )  # fmt: skip
-    return _with_pairs(alone, a, b)
-
-
-def _with_pairs(alone: FidelityResult, a: Side, b: Side) -> FidelityResult:
-    """The same with what needs the features of both sides."""
-    if a.features is None or b.features is None or a.images is None or b.images is None:
-        return alone
-    kid, near = kernel_distance(a.features, b.features), neighbours(a.features, b.features)
-    copies = torch.nonzero(near.same | near.near)[:, 0]
-    copies = copies[near.distance[copies].argsort(stable=True)]
-    listed = cast(list[int], copies[:LISTED].tolist())
-    twins = tuple(Twin(a.images.where(i), b.images.where(int(near.nearest[i])), float(near.distance[i]),
-                       bool(near.same[i])) for i in listed)  # fmt: skip
-    return replace(
-        alone, kid=kid.mean, kid_std=kid.std, kid_whole=kid.whole, kid_error=kid.error, precision=near.precision,
-        recall=near.recall, density=near.density, coverage=near.coverage, same=int(near.same.sum()),
-        near=int(near.near.sum()), twins=twins,
-    )  # fmt: skip
-
-
-def _moved(a: Side, b: Side, work: Extraction, precision: Precision) -> Moved | None:
+def _moved(sets: list[ImageSet | None], work: Extraction, precision: Precision) -> Moved | None:
     """What a precision changes; None in fp32, and where a side has no images."""
-    if precision == "fp32" or a.images is None or b.images is None:
+    both = [one for one in sets if one is not None]
+    if precision == "fp32" or len(both) < 2:
         return None
     low, exact = work.engine(), work.source.module.cpu()
     found: list[tuple[Tensor, Tensor]] = []
-    for images in (a.images, b.images):
+    for images in both:
         inputs = work.prepared(images, TRIED)
         with torch.inference_mode():
             pairs: list[tuple[Tensor, Tensor]] = [(low(part), exact(part)) for part in torch.split(inputs, BATCH)]

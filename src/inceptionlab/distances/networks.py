@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import tempfile
 from collections.abc import Callable
@@ -73,7 +74,7 @@ def any_network(module: nn.Module, side: int = 299) -> FeatureSource:
 
     Raises `DataError` for one that gives something else.
     """
-    module = module.eval()
+    module = copy.deepcopy(module).eval()
     with torch.no_grad():
         found: object = module(torch.zeros(2, 3, side, side))
     if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2:
@@ -89,15 +90,17 @@ Extract = Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b d"]]
 
 
 def extractor(source: FeatureSource, samples: Float[Tensor, "b 3 h w"], precision: Precision, device: str) -> Extract:
-    """What computes features quickly: rewritten exactly in fp32, in bf16, fp16 or, by OpenVINO, in int8, which
-    `samples` calibrate. Raises `ConfigError` for an unknown precision.
+    """What computes features quickly: rewritten exactly in fp32 (a module that is not ours as it is), in bf16, fp16 or,
+    by OpenVINO, in int8, which `samples` calibrate. Raises `ConfigError` for an unknown precision.
     """
     if precision == "int8":
         with tempfile.TemporaryDirectory() as folder:
             path = quantized(source.module, None, samples, Path(folder) / "features", agreement=0).path
             run: Extract = open_engine(path, "openvino", "int8").run
         return run
-    fast = optimize(source.module.to(device), samples[:2].to(device), precision)
+    module = source.module.to(device)
+    plain = precision == "fp32" and not isinstance(module, Chain)
+    fast = module if plain else optimize(module, samples[:2].to(device), precision)
 
     @torch.inference_mode()
     def compute(images: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,11 @@ class Table:
 def render(template: str, page: Any) -> str:
     """A page: the template sees the dataclass `page` under that name. All but charts is escaped."""
     return _environment().get_template(template).render(page=page)
+
+
+def style_sheet() -> str:
+    """The style sheet that all pages have."""
+    return Path(__file__).with_name("templates").joinpath("style.css").read_text(encoding="utf-8")
 
 
 @cache

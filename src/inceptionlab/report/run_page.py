@@ -32,7 +32,8 @@ UNBALANCED = 1.5
 @dataclass(frozen=True, slots=True)
 class Facts:
     """How a run came about: its name, its data in words, what selected its weights, its configuration and environment
-    as they are stored, the images that it trained and validated on, and the command that trains it again.
+    as they are stored, the images that it trained and validated on, the command that trains it again, and who
+    read the test set before, in words.
     """
 
     run: str
@@ -42,6 +43,7 @@ class Facts:
     environment: Mapping[str, Any]
     images: tuple[int, int] | None = None
     command: str = ""
+    read_before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Page:
     interval: str
     images: str
     selected_by: str
+    read_before: str
     cards: list[tuple[str, str]]
     facts: Table
     curves: list[str]
@@ -100,6 +103,7 @@ def report_html(report: RunReport) -> str:
         about=f"{facts.run} · {moment(facts.environment['when'])} · {facts.environment['device']}",
         accuracy=f"{100 * score.top1:.2f}", interval=f"{100 * score.top1_low:.2f} to {100 * score.top1_high:.2f}",
         images=counted(score.n, "test image"), selected_by=_selection(report),
+        read_before=facts.read_before,
         cards=_cards(report, rows), facts=Table((), _facts(report, measured), (0, 1)),
         curves=charts.curve_panels(report.metrics) if report.metrics else [], epochs=_epochs(report.metrics),
         classes=_classes(rows), confusion=charts.confusion_matrix(confusion(report.logits, labels), classes),

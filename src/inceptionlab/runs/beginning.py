@@ -7,11 +7,12 @@ from pathlib import Path
 
 from inceptionlab.errors import ConfigError, RunError
 from inceptionlab.nn.building import InceptionNetwork
-from inceptionlab.runs.folder import RunFolder, run_folder
+from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
 from inceptionlab.runs.options import Changes
-from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.setup import Config, Setup
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
+from inceptionlab.weights.fetching import is_remote
 from inceptionlab.weights.loading import load_weights, spec_with
 from inceptionlab.zoo.own import unbuilt
 from inceptionlab.zoo.published import find_published, is_published
@@ -24,15 +25,15 @@ def changed(recipe: Recipe, changes: Changes) -> Recipe:
     return override(recipe_from(given, recipe), changes.settings())
 
 
-def continued(run: RunFolder | Path | str, changes: Changes) -> Setup:
+def continued(run: RunFolder | Path | str, changes: Changes, blocks: Blocks | None = None) -> Setup:
     """The setup of a new run that trains on from the weights of another one: `continued("runs/x", Changes(epochs=20))`.
 
     Network, data, seed and so the validation images are those of `run`; the recipe is too, but for `changes`, which say
-    how many epochs more. The optimiser and the schedule begin anew. Raises `RunError` for a run that has not ended, and
-    `ConfigError` without epochs or with other validation images.
+    how many epochs more. The optimiser and the schedule begin anew. `blocks` are the factories of its `Block` nodes.
+    Raises `RunError` for a run that has not ended, and `ConfigError` without epochs or with other validation images.
     """
     before = run_folder(run)
-    setup = before.setup()
+    setup = before.setup(blocks)
     if before.fitted() is None or not before.has_weights:
         raise RunError(f"{before.path} has not trained to its end; go on with --resume {before.path}")
     recipe = changed(setup.recipe, changes)
@@ -47,12 +48,14 @@ def continued(run: RunFolder | Path | str, changes: Changes) -> Setup:
 
 
 def weights_file(given: Path | None) -> str:
-    """The file of weights that a file, or the folder of a run, is, or the full name of published ones; "" for None.
+    """The file of weights that a file, or the folder of a run, is, or the name of those elsewhere; "" for None.
 
     Raises `RunError` for a run without.
     """
     if given is not None and is_published(given):
         return find_published(given).full
+    if given is not None and is_remote(given):
+        return str(given)
     if given is None or not given.is_dir():
         return str(given.resolve()) if given else ""
     run = RunFolder(given.resolve())
@@ -81,11 +84,18 @@ def begin(network: InceptionNetwork, setup: Setup) -> str:
     return f"trains on from {setup.continued}: {account}" if setup.continued else str(account)
 
 
-def run_before(setup: Setup) -> RunFolder | None:
+def run_before(setup: Setup | Config) -> RunFolder | None:
     """The run whose weights a setup begins with, None where they are of no run or it is gone."""
-    run = RunFolder(Path(setup.continued or setup.weights or ".").resolve())
-    run = RunFolder(run.path.parent) if setup.weights and run.path == RunFolder(run.path.parent).weights else run
-    return run if (setup.weights or setup.continued) and run.is_run else None
+    if setup.continued:
+        run = RunFolder(Path(setup.continued))
+        return run if run.is_run else None
+    return _run_of(setup.weights) if setup.weights else None
+
+
+def _run_of(weights: str) -> RunFolder | None:
+    """The run that a file of weights is of, None for another file."""
+    run = RunFolder(Path(weights).parent)
+    return run if Path(weights) == run.weights and run.is_run else None
 
 
 def same_data(setup: Setup, data: str) -> None:
@@ -103,11 +113,12 @@ def readers_before(setup: Setup, data: str) -> tuple[str, ...]:
     environment has them), the latest first.
     """
     found: list[str] = []
-    while (run := run_before(setup)) is not None:
+    run = run_before(setup)
+    while run is not None:
         began = run.environment()
         if run.is_tested and began is not None and _test_of(began.data) == _test_of(data):
             found.append(str(run.path))
-        setup = run.setup(unbuilt)
+        run = run_before(run.config())
     return tuple(found)
 
 
@@ -118,8 +129,8 @@ def _test_of(digests: str) -> str:
 
 def _input(spec: Network, weights: str) -> Input | None:
     """The input that weights of a run take, None where that is the network's or the weights are of no run."""
-    run = RunFolder(Path(weights).parent)
-    if Path(weights) != run.weights or not run.is_run:
+    run = _run_of(weights)
+    if run is None:
         return None
     theirs = run.setup(unbuilt).spec.input
     values = [(one.channels, one.mean, one.std, one.order) for one in (theirs, spec.input)]

@@ -16,6 +16,7 @@ from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load
 from inceptionlab.runs.setup import training_and_validation
+from inceptionlab.zoo.published import imagenet_classes, in_words
 
 
 def evaluate(
@@ -41,8 +42,11 @@ def evaluate(
     validation = training_and_validation(loaded, setup)[1] if setup and wanted.temperature else None
     limit = wanted.limit_test or (setup.limit_test if setup else None)
     subjects = [_subject(member) for member in members]
+    test = loaded.test
+    if members[0].classes == imagenet_classes():
+        test = replace(test, classes=in_words(test.classes))
     found = apply_protocol(
-        subjects[0], loaded.test, replace(wanted, limit_test=limit), ensemble=subjects[1:], validation=validation
+        subjects[0], test, replace(wanted, limit_test=limit), ensemble=subjects[1:], validation=validation
     )
     engine_why = members[0].engine.why if members[0].engine else ""
     return replace(found, engine_why=engine_why, left_out=loaded.left_out)

@@ -20,7 +20,7 @@ from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.prediction import Trained, load_run
 from inceptionlab.runs.setup import load_of
 from inceptionlab.spec.network import Network
-from inceptionlab.zoo.published import is_published
+from inceptionlab.weights.fetching import is_remote
 
 Source = Trained | RunFolder | InceptionNetwork | Network | Path | str
 CALIBRATION = 256
@@ -97,7 +97,7 @@ def _trained(source: Source) -> tuple[Trained, Path]:
         return Trained(source, tuple(map(str, range(source.spec.classes)))), Path(source.spec.name)
     if isinstance(source, Trained):
         return source, Path(source.network.spec.name)
-    if not isinstance(source, RunFolder) and is_published(source):
+    if is_remote(source):
         trained = load_run(source)
         return trained, Path(trained.network.spec.name)
     place = run_folder(source).path

@@ -9,10 +9,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from inceptionlab.data.dataset import DataSet
@@ -33,29 +34,29 @@ from inceptionlab.training.records import Fitted
 from inceptionlab.training.sharding import strategy
 from inceptionlab.training.state import states
 
-FABRIC = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+MIXED: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def fit(
     setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Callbacks | None = None,
-    data: DataSet | None = None,
+    data: DataSet | None = None, auto_precision: str = "",
 ) -> Fitted:  # fmt: skip
     """Train, or go on training, in a folder, and keep the weights that validation selects there.
 
     `data` is loaded by its name where it is not handed over. A training that was asked to stop says so in what it
-    gives, and goes on with the next call. Raises `RunError` for a folder that holds another or a finished run.
+    gives, and goes on with the next call. `auto_precision` is what precision "auto" comes to ("": what is faster
+    here). Raises `RunError` for a folder that holds another or a finished run.
     """
     run, where, calls = run_folder(folder), machine or Machine(), callbacks or Callbacks()
     began = run.environment()
-    fabric, precision = make_fabric(where.device, _precision(setup, began.precision if began else ""), where.shard)
+    auto = began.precision if began else auto_precision
+    fabric, precision = make_fabric(where.device, _precision(setup, auto), where.shard)
     if setup.recipe.sync_norm and fabric.device.type == "cpu":
         raise ConfigError("sync_norm = true works on GPUs only; without it each process normalises its own images")
     if fabric.is_global_zero:
         run.claim(setup)
     fabric.barrier()
     loaded = data or load_of(setup, where.data_dir)
-    if loaded.left_out and fabric.is_global_zero:
-        calls.say(loaded.what_is_left_out)
     digests = f"{loaded.name}: {loaded.train.digest()}, {loaded.test.digest()}"
     if began is not None and began.data != digests:
         raise RunError(f"{run.path} began with the data {began.data} and finds {digests} now; put the same data back")
@@ -79,9 +80,9 @@ def fit(
     return fitted
 
 
-def _precision(setup: Setup, began: str) -> str:
-    """The recipe's precision; for a run that goes on, the one that "auto" came to when it began."""
-    return began or "auto" if setup.recipe.precision == "auto" else setup.recipe.precision
+def _precision(setup: Setup, auto: str) -> str:
+    """The recipe's precision, or what its "auto" comes to: for a run that goes on, what it came to when it began."""
+    return auto or "auto" if setup.recipe.precision == "auto" else setup.recipe.precision
 
 
 def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -> InceptionNetwork:
@@ -104,14 +105,18 @@ def _compile(network: InceptionNetwork, mode: str) -> None:
     network.forward_with_aux = MethodType(forward_with_aux, network)
 
 
+def device_of(device: str) -> str:
+    """The kind of device that "auto" comes to here: a GPU where torch finds one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
 def make_fabric(device: str, precision: str, shard: bool = False) -> tuple[Fabric, str]:
     """Fabric for one device, or for those of the processes that torchrun started, and the precision it computes in
     ("auto": bf16 where the device is faster in it).
 
     Raises `ConfigError` for a device that is not there, or one that cannot train in the precision.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_of(device)
     if device not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"there is no device {device!r}; known are auto, cpu, cuda and mps")
     if device == "cuda" and not torch.cuda.is_available():
@@ -119,12 +124,16 @@ def make_fabric(device: str, precision: str, shard: bool = False) -> tuple[Fabri
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if precision == "auto":  # processes that measure side by side could come to different ends
         precision = fastest_precision(device) if processes == 1 or device == "cuda" else "fp32"
+    if precision == "fp16" and shard:
+        raise ConfigError("--shard trains in fp32 or bf16; fp16 scales the loss, which divided weights do not allow")
     if precision == "fp16" and device == "cpu":
         raise ConfigError("fp16 trains on GPUs only; --precision bf16 or fp32 works on a CPU")
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
         accelerator=device, devices=here, num_nodes=max(1, processes // here),
-        strategy=strategy(processes) if shard else "ddp" if processes > 1 else "auto", precision=FABRIC[precision],  # type: ignore[arg-type]
+        strategy=strategy(processes) if shard else "ddp" if processes > 1 else "auto",
+        # as a plugin: by its name Fabric would write a line to the process' standard error
+        plugins=MixedPrecision(MIXED[precision], device) if precision in MIXED else None,
     )  # fmt: skip
     fabric.launch()
     return fabric, precision

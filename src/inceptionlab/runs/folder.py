@@ -24,6 +24,9 @@ from inceptionlab.runs.setup import Config, Setup
 from inceptionlab.spec.codec import Blocks, dumps, loads
 from inceptionlab.training.records import Epoch, Fitted
 
+PUSHED = ("config.toml", "spec.json", "classes.json", "model.safetensors")
+"""The files that a run is loaded from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tested:

@@ -22,11 +22,12 @@ from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import RUNNING, Engine, Runner, load_engine
 from inceptionlab.exporting.pixels import normalised
 from inceptionlab.nn.building import InceptionNetwork, build
-from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
+from inceptionlab.runs.folder import PUSHED, Blocks, RunFolder, run_folder
 from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.codec import from_json
 from inceptionlab.spec.network import Input, Network
 from inceptionlab.weights.creating import create_model
+from inceptionlab.weights.fetching import hub_folder, is_remote
 from inceptionlab.zoo.published import find_published, is_published
 
 
@@ -115,8 +116,8 @@ class Prediction:
 
 
 Source = Trained | Opened | RunFolder | Path | str
-"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, one that `export` wrote, or
-published weights by name (NAME@WEIGHTS).
+"""What predicts: a trained network, a run folder, a file that `import-weights` wrote, one that `export` wrote,
+published weights by name (NAME@WEIGHTS), or a run on the hub (hf:OWNER/NAME).
 """
 
 
@@ -160,7 +161,7 @@ def _opened(path: Path, engine: EngineName) -> Opened:
 
 def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks | None = None) -> Trained:
     """The network of a run folder, of a file that `import-weights` wrote, or of published weights
-    ("inception_v3@timm"), in evaluation mode.
+    ("inception_v3@timm"), or of a run that `push` put on the hub ("hf:OWNER/NAME"), in evaluation mode.
 
     `blocks` are the factories of its `Block` nodes. Raises `RunError` where there are no weights or they do not fit,
     `DataError` where published ones cannot be had.
@@ -169,9 +170,11 @@ def load_run(source: Source, device: str | torch.device = "cpu", blocks: Blocks 
         return source
     if isinstance(source, Opened):
         raise RunError("an exported file holds no network of ours; predict and evaluate take it, load_run does not")
-    if not isinstance(source, RunFolder) and is_published(source):
+    if is_published(source):
         row = find_published(source)
         return Trained(_placed(create_model(row.full), device), row.class_names())
+    if is_remote(source):
+        source = hub_folder(str(source), PUSHED)
     run = run_folder(source)
     if is_exported(run):
         raise RunError(f"{run.path} is an exported file, which predict and evaluate take; load_run takes run folders")

@@ -34,6 +34,8 @@ def _nodes(section: Seq) -> str:
 
 def opening(setup: Setup, data: DataSet, training: Samples, validation: Samples, digests: str) -> Iterator[str]:
     """What a training says as it begins."""
+    if data.left_out:
+        yield data.what_is_left_out
     whole, split = len(data.train), f"{len(validation):,} for validation"
     if setup.limit_train is not None:
         used = min(setup.limit_train, whole)
@@ -51,7 +53,7 @@ def opening(setup: Setup, data: DataSet, training: Samples, validation: Samples,
 
 def _overlaps(setup: Setup, before: RunFolder, digests: str) -> bool:
     """Whether a run on the same images split them in another way."""
-    theirs, began = before.setup(unbuilt), before.environment()
+    theirs, began = before.config(), before.environment()
     splits = [(one.seed, one.limit_train, one.recipe.validation) for one in (setup, theirs)]
     return began is not None and began.data == digests and splits[0] != splits[1]
 

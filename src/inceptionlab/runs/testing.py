@@ -29,16 +29,16 @@ from inceptionlab.training.records import Fitted
 
 def train(
     setup: Setup, folder: RunFolder | Path | str, machine: Machine | None = None, callbacks: Callbacks | None = None,
-    data: DataSet | None = None,
+    data: DataSet | None = None, auto_precision: str = "",
 ) -> Score | None:  # fmt: skip
     """Train, or go on training, in a folder; then test once and write the report. None where it was asked to stop.
 
-    `data` is loaded by its name where it is not handed over. Raises `RunError` for a folder that holds another or a
-    finished run.
+    `data` is loaded by its name where it is not handed over; `auto_precision` is what precision "auto" comes to
+    ("": what is faster here). Raises `RunError` for a folder that holds another or a finished run.
     """
     run, where = run_folder(folder), machine or Machine()
     loaded = data or load_of(setup, where.data_dir)
-    if fit(setup, run, where, callbacks, loaded).stopped:
+    if fit(setup, run, where, callbacks, loaded, auto_precision).stopped:
         return None
     if os.environ.get("RANK", "0") == "0":  # one process tests, the others wait for what it found
         _test(run, setup, loaded, where.device)
@@ -73,11 +73,10 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     result = score(found.logits, found.labels)
     views, before = 2 if setup.recipe.flip_tta else 1, readers_before(setup, began.data)
     tested = Tested(result, _selected(setup, fitted), setup.seed, precision, views, before)
-    selected = f"{tested.selected_by}; {before_words(before)}" if before else tested.selected_by
     training, validation = (len(part) for part in training_and_validation(loaded, setup))
     about = Facts(
-        run.path.name, f"{loaded.name} ({_words(loaded)})", selected, asdict(run.config()), asdict(began),
-        (training, validation), command_of(setup),
+        run.path.name, f"{loaded.name} ({_words(loaded)})", tested.selected_by, asdict(run.config()), asdict(began),
+        (training, validation), command_of(setup, run.path), before_words(before) if before else "",
     )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)

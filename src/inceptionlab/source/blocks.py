@@ -11,7 +11,7 @@ from pathlib import Path
 
 from inceptionlab.source.classes import method
 from inceptionlab.source.expressions import Speaker
-from inceptionlab.source.layers import ACTIVATIONS, ConvKind, DenseKind, norm_call
+from inceptionlab.source.layers import ACTIVATIONS, ConvKind, DenseKind, GhostKind, LayerKind, norm_call
 from inceptionlab.source.layout import Bracketed, Code, bracketed, docstring, lines_of
 from inceptionlab.source.shapes import Context
 
@@ -44,9 +44,15 @@ def parts_for(text: str) -> list[str]:
     return [segment for name, segment in parts.items() if name in needed]
 
 
-def layer_text(name: str, kind: ConvKind | DenseKind, used: set[str]) -> list[str]:
+def layer_text(name: str, kind: LayerKind, used: set[str]) -> list[str]:
     """The class of a kind of layers, with the options that are used."""
-    return _dense(name, kind) if isinstance(kind, DenseKind) else _conv(name, kind, used)
+    match kind:
+        case DenseKind():
+            return _dense(name, kind)
+        case GhostKind():
+            return _ghost(name, kind, used)
+        case ConvKind():
+            return _conv(name, kind, used)
 
 
 def _activation(act: str | None, inplace: bool) -> list[str]:
@@ -76,9 +82,7 @@ def _dense(name: str, kind: DenseKind) -> list[str]:
 def _conv(name: str, kind: ConvKind, used: set[str]) -> list[str]:
     options = [option for option in _DEFAULTS if option in used]
     widths = ["channels: int"] if kind.multiplier else ["in_channels: int", "out_channels: int"]
-    hints = {one: "Size" if f"{one} by sides" in used else "int" for one in ("kernel_size", *options)}
-    signature = [*widths, f"kernel_size: {hints['kernel_size']}"]
-    signature += [f"{one}: {hints[one]} = {_DEFAULTS[one]}" for one in options]
+    signature = [*widths, *_sizes(options, used)]
     return [
         f"class {name}(nn.Sequential):",
         *docstring(_words(kind)),
@@ -89,6 +93,33 @@ def _conv(name: str, kind: ConvKind, used: set[str]) -> list[str]:
         *lines_of("self.conv = ", _conv_call(kind, options), 2),
         *_norm(kind),
         *_activation(kind.act, inplace=True),
+    ]
+
+
+def _sizes(options: list[str], used: set[str]) -> list[str]:
+    """The parameters of a window: a size for both axes where no call gives two."""
+    hints = {one: "Size" if f"{one} by sides" in used else "int" for one in ("kernel_size", *options)}
+    return [f"{one}: {hint}" + (f" = {_DEFAULTS[one]}" if one in options else "") for one, hint in hints.items()]
+
+
+def _ghost(name: str, kind: GhostKind, used: set[str]) -> list[str]:
+    options = [option for option in _DEFAULTS if option in used]
+    given = (("", "in_channels"), ("", "first"), ("", "kernel_size"), *((f"{one}=", one) for one in options))
+    cheap = (("", "first"), ("", str(kind.cheap_kernel)), *((f"{one}=", text) for one, text in kind.cheap_options))
+    return [
+        f"class {name}(nn.Module):",
+        f'    """A convolution makes 1/{kind.ratio} of the maps, cheap filters the rest from those (GhostNet)."""',
+        "",
+        *method("__init__", ["in_channels: int", "out_channels: int", *_sizes(options, used)], "None"),
+        "        super().__init__()",
+        f"        first = math.ceil(out_channels / {kind.ratio})",
+        *lines_of("self.primary = ", Bracketed(kind.primary, given), 2),
+        *lines_of("self.cheap = ", Bracketed(kind.cheap, cheap), 2),
+        "        self.out_channels = out_channels",
+        "",
+        *method("forward", ["x: Tensor"], "Tensor"),
+        "        first = self.primary(x)",
+        "        return torch.cat([first, self.cheap(first)], dim=1)[:, : self.out_channels]",
     ]
 
 

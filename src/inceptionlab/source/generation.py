@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from inceptionlab import storage
-from inceptionlab.errors import SpecError, StorageError
+from inceptionlab.errors import SpecError
 from inceptionlab.source.writing import network_text, node_text
-from inceptionlab.spec.codec import from_json, loads
+from inceptionlab.spec.codec import from_json
 from inceptionlab.spec.network import Network
-from inceptionlab.zoo.registry import get_spec
+from inceptionlab.zoo.naming import network_of
 
 
 class Specified(Protocol):
@@ -33,7 +33,7 @@ class Holding(Protocol):
 
 
 Source = Network | Specified | Holding | os.PathLike[str] | str
-"""A network: a value, built, trained, by name with rules, or in a run folder or a file that `import-weights` wrote."""
+"""A network: a value, built, trained, whatever `network_of` reads, or a file that `import-weights` wrote."""
 
 
 def code(source: Source, node: str | None = None, *, aux: bool = False, command: str | None = None) -> str:
@@ -57,10 +57,9 @@ def spec_of(source: Source) -> Network:
     """The network of whatever holds one."""
     if isinstance(source, Network):
         return source
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and Path(source).exists()):
-        return _stored(Path(source))
-    if isinstance(source, str):
-        return get_spec(source)
+    if isinstance(source, os.PathLike | str):
+        text = os.fspath(source)
+        return _weighed(Path(text)) if text.endswith(".safetensors") else network_of(text)
     holder = source if hasattr(source, "spec") else getattr(source, "network", None)
     found = getattr(holder, "spec", None)
     if not isinstance(found, Network):
@@ -68,14 +67,9 @@ def spec_of(source: Source) -> Network:
     return found
 
 
-def _stored(path: Path) -> Network:
-    """The network of a run folder, or of a file of weights that says which it is of."""
-    try:
-        if path.is_dir():
-            return cast(Network, loads(storage.read_text(path / "spec.json")))
-        about = storage.read_about(path, SpecError)
-    except StorageError:
-        raise SpecError(f"{path} is not a run folder (it has no spec.json); train prints the folder") from None
+def _weighed(path: Path) -> Network:
+    """The network of a file of weights that says which it is of."""
+    about = storage.read_about(path, SpecError)
     if "spec" not in about:
         raise SpecError(f"{path} does not say what network it is for; make it with inceptionlab import-weights")
     return cast(Network, from_json(about["spec"]))

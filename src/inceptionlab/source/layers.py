@@ -27,11 +27,28 @@ class ConvKind:
 
 
 @dataclass(frozen=True, slots=True)
+class GhostKind:
+    """What ghost convolutions of one class have in common: the classes of both their convolutions, of which the first
+    makes one in `ratio` maps, and the kernel and the options of the cheap filters.
+    """
+
+    primary: str
+    cheap: str
+    ratio: int
+    cheap_kernel: int
+    cheap_options: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DenseKind:
     """What linear layers of one class have in common."""
 
     act: ActKind | None
     bias: bool
+
+
+LayerKind = ConvKind | GhostKind | DenseKind
+"""What has a class of its own for many layers."""
 
 
 def text_of(size: Size) -> str:

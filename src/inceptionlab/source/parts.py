@@ -132,20 +132,6 @@ class ChannelNorm(nn.Module):
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
-class GhostConv(nn.Module):
-    """`primary` makes the first maps, `cheap` depthwise filters make the rest from those (GhostNet)."""
-
-    def __init__(self, primary: nn.Module, cheap: nn.Module, out_channels: int) -> None:
-        super().__init__()
-        self.primary = primary
-        self.cheap = cheap
-        self.out_channels = out_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = self.primary(x)
-        return torch.cat([first, self.cheap(first)], dim=1)[:, : self.out_channels]
-
-
 class SqueezeExcite(nn.Module):
     """x * sigmoid(W2 relu(W1 mean(x))) (Hu et al. 2018, figure 2)."""
 

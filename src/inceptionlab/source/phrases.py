@@ -14,12 +14,11 @@ GroupKind = Literal["concat", "sum", "product", "split", "residual", "seq"]
 
 @dataclass(eq=False, slots=True)
 class Hole:
-    """A number that may differ between modules of one shape. `ratio` is (another hole, how often it holds this)."""
+    """A number that may differ between modules of one shape."""
 
     value: int | float
     kind: HoleKind = "width"
     branch: str = ""
-    ratio: tuple[Hole, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from inceptionlab.analysis.costs import ghost_width, has_bias
+from inceptionlab.analysis.costs import has_bias
 from inceptionlab.analysis.geometry import split_widths
 from inceptionlab.analysis.measured import MeasuredNode
-from inceptionlab.source.layers import ACTIVATIONS, ConvKind, DenseKind, conv_name, leaf_call, rim_of, text_of
+from inceptionlab.source.layers import (
+    ACTIVATIONS,
+    ConvKind,
+    DenseKind,
+    GhostKind,
+    LayerKind,
+    conv_name,
+    leaf_call,
+    rim_of,
+    text_of,
+)
 from inceptionlab.source.phrases import Argument, Call, Chain, Children, Form, Group, GroupKind, Hole, Phrase, of
 from inceptionlab.spec.nodes import (
     Block,
@@ -40,7 +50,7 @@ class Reader:
     """
 
     classifiers: frozenset[str] = frozenset()
-    layers: dict[str, ConvKind | DenseKind] = field(default_factory=dict[str, "ConvKind | DenseKind"])
+    layers: dict[str, LayerKind] = field(default_factory=dict[str, LayerKind])
     used: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     found: dict[str, Phrase] = field(default_factory=dict[str, Phrase])
     _open: list[Group] = field(default_factory=list[Group])
@@ -69,13 +79,13 @@ class Reader:
             case _:
                 return leaf_call(row.node, x), x
 
-    def _hole(self, value: int | float, kind: str = "width", ratio: tuple[Hole, int] | None = None) -> Hole:
-        hole = Hole(value, kind, self._branch, ratio)  # type: ignore[arg-type]
+    def _hole(self, value: int | float, kind: str = "width") -> Hole:
+        hole = Hole(value, kind, self._branch)  # type: ignore[arg-type]
         for group in self._open:
             group.holes.append(hole)
         return hole
 
-    def _layer(self, name: str, kind: ConvKind | DenseKind, options: Iterable[str] = ()) -> str:
+    def _layer(self, name: str, kind: LayerKind, options: Iterable[str] = ()) -> str:
         """The name of a class of layers; another class of the same name gets a number."""
         number, wanted = 1, name
         while self.layers.get(wanted, kind) != kind:
@@ -97,10 +107,7 @@ class Reader:
         options = self._window(node.window)
         if isinstance(node, Conv) and node.groups > 1:
             options.append(("groups", str(node.groups)))
-        sizes = [("kernel_size", text_of(node.kernel)), *options]
-        used = [name for name, value in sizes if not (isinstance(value, Form) and value.value == 1)]
-        used += [f"{name} by sides" for name, value in sizes if isinstance(value, str) and "(" in value]
-        name = self._layer(conv_name(kind), kind, used)
+        name = self._layer(conv_name(kind), kind, _given(text_of(node.kernel), options))
         return Call(name, (*given, ("", text_of(node.kernel)), *options)), y
 
     def _window(self, window: Window) -> list[tuple[str, Argument]]:
@@ -113,15 +120,17 @@ class Reader:
         return options
 
     def _ghost(self, node: Ghost, x: Form) -> tuple[Call, Form]:
-        out = self._hole(node.out)
-        first = self._hole(ghost_width(node), ratio=(out, node.ratio))
-        main = Conv(first.value, node.kernel, node.stride, node.pad, 1, node.dilation, node.norm, node.act)  # type: ignore[arg-type]
-        more = Depthwise(
-            node.cheap, dilation=node.cheap_dilation, norm=node.norm, act=node.act, multiplier=node.ratio - 1
-        )
-        primary, width = self._conv(main, x, of(first))
-        cheap, _ = self._conv(more, width)
-        return Call("GhostConv", (("", primary), ("", cheap), ("", of(out)))), of(out)
+        y, options = of(self._hole(node.out)), self._window(node.window)
+        primary = ConvKind(node.norm, node.act, has_bias(node), node.pad == "tf")
+        cheap = ConvKind(node.norm, node.act, has_bias(node), multiplier=node.ratio - 1)
+        window = node.cheap_window
+        sizes = (("padding", rim_of(window), "0"), ("dilation", text_of(window.dilation), "1"))
+        more = tuple((name, text) for name, text, default in sizes if text != default)
+        first = self._layer(conv_name(primary), primary, _given(text_of(node.kernel), options))
+        second = self._layer(conv_name(cheap), cheap, _given(str(node.cheap), more))
+        kind = GhostKind(first, second, node.ratio, node.cheap, more)
+        name = self._layer(f"Ghost{conv_name(primary)}", kind, _given(text_of(node.kernel), options))
+        return Call(name, (("", x), ("", y), ("", text_of(node.kernel)), *options)), y
 
     def _linear(self, row: MeasuredNode, node: Linear, x: Form) -> tuple[Call, Form]:
         kind = DenseKind(node.act, node.bias)
@@ -209,6 +218,13 @@ class Reader:
 
 def _name(row: MeasuredNode) -> str:
     return row.path.rpartition(".")[2]
+
+
+def _given(kernel: str, options: Iterable[tuple[str, Argument]]) -> list[str]:
+    """Which options a call gives, and "stride by sides" for one with a size of its own along each axis."""
+    sizes = [("kernel_size", kernel), *options]
+    used = [name for name, value in sizes if not (isinstance(value, Form) and value.value == 1)]
+    return used + [f"{name} by sides" for name, value in sizes if isinstance(value, str) and "(" in value]
 
 
 def _projects(node: Node, child: MeasuredNode) -> bool:

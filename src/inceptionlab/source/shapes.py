@@ -109,12 +109,7 @@ def _told_apart(one: _Owned | None, other: _Owned | None) -> bool:
 
 def _related(shape: Shape, place: int) -> str | None:
     """A width that is a multiple or a part of another in every instance, and not by chance: "4 * {0}"."""
-    column, hole = shape.column(place), shape.first.holes[place]
-    if hole.ratio is not None:
-        other, ratio = shape.first.holes.index(hole.ratio[0]), hole.ratio[1]
-        exact = all(whole % ratio == 0 for whole in shape.column(other))
-        template = f"{{{other}}} // {ratio}" if exact else f"-(-{{{other}}} // {ratio})"
-        return template if isinstance(shape.texts[other], str) else None
+    column = shape.column(place)
     if place == 0 or len(set(column)) < 3 or not isinstance(shape.texts[0], str):
         return None
     inputs = shape.column(0)

@@ -158,10 +158,11 @@ def _strict(has_more_weights: bool) -> str:
 def _file(about: list[str], classes: list[list[str]], reader: Reader, example: list[str]) -> str:
     """The whole text: its head, imports, what the classes need, the classes, an example."""
     body = "\n".join(line for text in classes for line in text)
-    layers = [
-        layer_text(name, kind, reader.used[name]) for name, kind in reader.layers.items() if _mentions(body, name)
-    ]
-    body = "\n".join([body, *(line for text in layers for line in text)])
+    layers: list[list[str]] = []
+    for name, kind in reversed(reader.layers.items()):  # a ghost convolution stands behind those that it is made of
+        if _mentions(body, name):
+            layers.insert(0, layer_text(name, kind, reader.used[name]))
+            body = "\n".join([body, *layers[0]])
     parts = parts_for(body)
     sections = [*parts, *("\n".join(text) for text in (*layers, *classes))]
     whole = "\n\n\n".join([*sections, "\n".join(['if __name__ == "__main__":', *example])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -21,6 +22,7 @@ from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.place import Place
 from inceptionlab.studies.running import Engine, Outcome, Run, execute, in_turn
+from inceptionlab.training.allocation import launched
 from inceptionlab.training.callbacks import Callbacks
 
 Stop = Callable[[], bool]
@@ -118,6 +120,7 @@ def _settle(places: Any, threads: int, halt: Any, parent: int) -> None:
     if place >= 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(place)
     torch.set_num_threads(threads)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _HALT.append(halt)
     Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -130,11 +133,13 @@ def _end_with(parent: int) -> None:
 
 
 def _in_worker(setup: Setup, folder: str, machine: Machine) -> Outcome:
-    """A run in a worker."""
-    return execute(setup, Path(folder), machine, Callbacks(say=lambda _: None, stop=_HALT[0].is_set))
+    """A run in a worker, a process that was started to train."""
+    with launched(bool(machine.grad_checkpoint)):
+        return execute(setup, Path(folder), machine, Callbacks(say=lambda _: None, stop=_HALT[0].is_set))
 
 
 def _with_one_thread(setup: Setup, folder: str, machine: Machine) -> Outcome:
     """A run as a Ray task."""
     torch.set_num_threads(1)
-    return execute(setup, Path(folder), replace(machine, tensorboard=False), Callbacks(say=lambda _: None))
+    with launched(bool(machine.grad_checkpoint)):
+        return execute(setup, Path(folder), replace(machine, tensorboard=False), Callbacks(say=lambda _: None))

@@ -61,7 +61,7 @@ def plan(study: Study, data_dir: Path | None = None) -> list[PlannedCell]:
         setup = study.setup(cell, study.seeds[0])
         measured, minutes = measure(setup.spec), seconds_of(setup, images) * len(study.seeds) / 60
         cells.append(PlannedCell(label(cell), setup.spec.title, measured.params, measured.macs, len(study.seeds),
-                                 round(minutes, 1), tuple(diff(reference, setup.spec))))  # fmt: skip
+                                 round(minutes, 1), tuple(diff(reference, setup.spec).sentences)))  # fmt: skip
     return cells
 
 

@@ -121,7 +121,8 @@ def _changes(results: StudyResults) -> list[_Change]:
     first, found = study.setup(study.reference, study.seeds[0]), list[_Change]()
     for cell in study.cells()[1:]:
         setup = study.setup(cell, study.seeds[0])
-        lines = diff(first.spec, setup.spec) if setup.spec != first.spec else ["The network is the reference's."]
+        changed = setup.spec != first.spec
+        lines = str(diff(first.spec, setup.spec)).splitlines() if changed else ["The network is the reference's."]
         drawing = changed_block(first.spec, setup.spec)
         found.append(_Change(label(cell), setup.spec.title, drawing, "\n".join([*_settings(first, setup), *lines])))
     return found
@@ -138,7 +139,9 @@ def _settings(first: Setup, setup: Setup) -> list[str]:
 
 def _run_row(run: Run) -> _RunRow:
     outcome = f"{100 * run.score.top1:.2f} %" if run.score else run.error or "not run yet"
-    return _RunRow(label(run.cell), run.seed, outcome, run.folder.name, run.score is not None, command_of(run.setup))
+    return _RunRow(
+        label(run.cell), run.seed, outcome, run.folder.name, run.score is not None, command_of(run.setup, run.folder)
+    )
 
 
 def report_markdown(results: StudyResults) -> str:
@@ -146,7 +149,7 @@ def report_markdown(results: StudyResults) -> str:
     study = results.study
     trial = f"A trial: limited to {limits(study)}.\n\n" if limits(study) else ""
     hypothesis = f"Hypothesis: {study.hypothesis} {results.verdict}".rstrip() + "\n\n" if study.hypothesis else ""
-    facts = "".join(f"- {name}: {value}\n" for name, value in budget(results).rows)
+    facts = markdown(Table(("budget", ""), budget(results).rows, (0, 1)))
     verdicts = "".join(f"- {comparison}\n" for comparison in results.comparisons)
     return f"# {study.name}\n\n{trial}{hypothesis}{facts}\n{verdicts}\n{markdown(_cells(results))}"
 

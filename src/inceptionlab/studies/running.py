@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from inceptionlab import rng
+from inceptionlab import rng, storage
 from inceptionlab.analysis.geometry import measure
+from inceptionlab.decoding import decode
 from inceptionlab.errors import InceptionLabError, RunError
 from inceptionlab.evaluation.metrics import Score
 from inceptionlab.nn.building import build
+from inceptionlab.runs.fitting import device_of
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.setup import Setup
@@ -24,6 +28,7 @@ from inceptionlab.runs.testing import train
 from inceptionlab.spec.network import Network
 from inceptionlab.studies.design import Study, label
 from inceptionlab.training.callbacks import Callbacks
+from inceptionlab.training.precision import fastest_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,13 @@ class Outcome:
 
     words: str
     stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the runs of a study agree upon: precision.json."""
+
+    precision: Literal["fp32", "bf16"]
 
 
 Engine = Callable[[Sequence[Run]], Iterator[tuple[Run, Outcome]]]
@@ -93,12 +105,30 @@ def execute(setup: Setup, folder: Path, machine: Machine, callbacks: Callbacks) 
     run = RunFolder(folder)
     run.forget_failure()
     try:
-        score = train(setup, run, machine, callbacks)
+        auto = agreed_precision(folder.parents[1], machine.device) if setup.recipe.precision == "auto" else ""
+        score = train(setup, run, machine, callbacks, auto_precision=auto)
     except (InceptionLabError, RuntimeError, MemoryError, OSError) as error:
         reason = str(error) or repr(error)
         run.write_failure(reason)
         return Outcome(f"failed: {reason.splitlines()[0]}")
     return Outcome("stopped", stopped=True) if score is None else Outcome(f"top-1 {score.top1:.2%}")
+
+
+def agreed_precision(out: Path, device: str) -> str:
+    """What precision "auto" comes to in all runs of the study in `out`, whichever machine and day computes them: what
+    its first run came to, noted in precision.json. Raises `StorageError` where that cannot be read.
+    """
+    file = out / "precision.json"
+    if not file.is_file():
+        began = (run.environment() for run in map(RunFolder, sorted((out / "runs").glob("*"))) if _is_auto(run))
+        first = next((one.precision for one in began if one is not None), "") or fastest_precision(device_of(device))
+        out.mkdir(parents=True, exist_ok=True)
+        storage.write_first(file, json.dumps({"precision": first}) + "\n")
+    return decode(Agreed, storage.read_json(file), str(file), RunError).precision
+
+
+def _is_auto(run: RunFolder) -> bool:
+    return run.is_run and run.config().recipe.precision == "auto"
 
 
 def run_missing(study: Study, out: Path, engine: Engine, say: Callable[[str], None] = print) -> bool:

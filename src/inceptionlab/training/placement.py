@@ -129,40 +129,52 @@ class OneProcess:
         storage.write_tensors(path, weights, about)
 
 
-@final
-class Replicated:
-    """The whole network in each of several processes, with the mean of their gradients (DDP)."""
+class _Several:
+    """What several processes do alike, however the network lies in them."""
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
+
+    def own(self, count: int) -> slice:
+        """About as many rows as every other process has."""
+        least, more = divmod(count, self.fabric.world_size)
+        first = self.fabric.global_rank * least + min(self.fabric.global_rank, more)
+        return slice(first, first + least + (self.fabric.global_rank < more))
+
+    def backward(self, loss: Tensor, share: float, count: int) -> None:
+        """Gradients weighted by the number of rows."""
+        own = self.own(count)
+        weight = (own.stop - own.start) / count * self.fabric.world_size  # gradients are averaged over processes
+        self.fabric.backward(loss * (share * weight))
+
+    def total(self, values: Tensor) -> Tensor:
+        """A sum over processes."""
+        return cast(Tensor, self.fabric.all_reduce(values.clone(), reduce_op="sum"))
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """By a sum over processes."""
+        found = self.total(torch.tensor(flags, dtype=torch.float32, device=self.fabric.device)).cpu()
+        return tuple(bool(count) for count in found)
+
+    def part(self, samples: Samples) -> tuple[Samples, int]:
+        """A run of consecutive images."""
+        own = self.own(len(samples))
+        index, longest = torch.arange(own.start, own.stop), -(-len(samples) // self.fabric.world_size)
+        padded = torch.cat([index, torch.zeros(longest - len(index), dtype=torch.int64)])
+        return samples.subset(padded), len(index)
+
+
+@final
+class Replicated(_Several):
+    """The whole network in each of several processes, with the mean of their gradients (DDP)."""
 
     def set_up(self, network: InceptionNetwork) -> Any:
         """On each process's device, in channels-last memory."""
         return _whole_on_device(self.fabric, network)
 
-    def own(self, count: int) -> slice:
-        """About as many rows as every other process has."""
-        return _share(self.fabric, count)
-
-    def backward(self, loss: Tensor, share: float, count: int) -> None:
-        """Gradients weighted by the number of rows."""
-        _weighted_backward(self.fabric, loss, share, count)
-
-    def total(self, values: Tensor) -> Tensor:
-        """A sum over processes."""
-        return _sum(self.fabric, values)
-
-    def any(self, *flags: bool) -> tuple[bool, ...]:
-        """By a sum over processes."""
-        return _any(self.fabric, flags)
-
-    def part(self, samples: Samples) -> tuple[Samples, int]:
-        """A run of consecutive images."""
-        return _part(self.fabric, samples)
-
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """By a broadcast."""
-        _broadcast(self.fabric, tensors)
+        _broadcast(tensors)
 
     def save(self, folder: Path, state: State, step: int) -> None:
         """One file, by the first process."""
@@ -180,43 +192,20 @@ class Replicated:
 
 
 @final
-class Sharded:
+class Sharded(_Several):
     """A part of every weight, gradient and moment in each process (FSDP); a layer is whole only while it computes.
 
     A state on disk is a folder with a file per process. Put together it is the state that one process writes, so a run
     goes on with any number of processes, divided or not.
     """
 
-    def __init__(self, fabric: Fabric) -> None:
-        self.fabric = fabric
-
     def set_up(self, network: InceptionNetwork) -> Any:
         """Divided; contiguous, which dividing asks for."""
         return _ready(self.fabric, network)
 
-    def own(self, count: int) -> slice:
-        """About as many rows as every other process has."""
-        return _share(self.fabric, count)
-
-    def backward(self, loss: Tensor, share: float, count: int) -> None:
-        """Gradients weighted by the number of rows."""
-        _weighted_backward(self.fabric, loss, share, count)
-
-    def total(self, values: Tensor) -> Tensor:
-        """A sum over processes."""
-        return _sum(self.fabric, values)
-
-    def any(self, *flags: bool) -> tuple[bool, ...]:
-        """By a sum over processes."""
-        return _any(self.fabric, flags)
-
-    def part(self, samples: Samples) -> tuple[Samples, int]:
-        """A run of consecutive images."""
-        return _part(self.fabric, samples)
-
     def agree(self, tensors: Mapping[str, Tensor]) -> None:
         """By a broadcast of what is not divided."""
-        _broadcast(self.fabric, {name: value for name, value in tensors.items() if not sharding.divided(value)})
+        _broadcast({name: value for name, value in tensors.items() if not sharding.divided(value)})
 
     def save(self, folder: Path, state: State, step: int) -> None:
         """A file per process."""
@@ -249,34 +238,6 @@ def _save_whole(folder: Path, state: State, step: int) -> None:
     state_files.keep_newest(folder)
 
 
-def _share(fabric: Fabric, count: int) -> slice:
-    least, more = divmod(count, fabric.world_size)
-    first = fabric.global_rank * least + min(fabric.global_rank, more)
-    return slice(first, first + least + (fabric.global_rank < more))
-
-
-def _weighted_backward(fabric: Fabric, loss: Tensor, share: float, count: int) -> None:
-    own = _share(fabric, count)
-    weight = (own.stop - own.start) / count * fabric.world_size  # gradients are averaged over processes
-    fabric.backward(loss * (share * weight))
-
-
-def _sum(fabric: Fabric, values: Tensor) -> Tensor:
-    return cast(Tensor, fabric.all_reduce(values.clone(), reduce_op="sum"))
-
-
-def _any(fabric: Fabric, flags: tuple[bool, ...]) -> tuple[bool, ...]:
-    found = _sum(fabric, torch.tensor(flags, dtype=torch.float32, device=fabric.device)).cpu()
-    return tuple(bool(count) for count in found)
-
-
-def _part(fabric: Fabric, samples: Samples) -> tuple[Samples, int]:
-    own = _share(fabric, len(samples))
-    index, longest = torch.arange(own.start, own.stop), -(-len(samples) // fabric.world_size)
-    padded = torch.cat([index, torch.zeros(longest - len(index), dtype=torch.int64)])
-    return samples.subset(padded), len(index)
-
-
-def _broadcast(fabric: Fabric, tensors: Mapping[str, Tensor]) -> None:
+def _broadcast(tensors: Mapping[str, Tensor]) -> None:
     for value in tensors.values():
         torch.distributed.broadcast(value, 0)

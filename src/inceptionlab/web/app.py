@@ -3,7 +3,7 @@
 GET  /          the page
 GET  /model     the network, its classes and its input
 GET  /health    whether it answers
-POST /predict   an image file as the body; `?top=5` for how many classes
+POST /predict   an image file as the body, or image files as a form; `?top=5` for how many classes
 """
 
 from __future__ import annotations
@@ -14,23 +14,26 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
+from jaxtyping import Float
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from torch import Tensor
 
 from inceptionlab.errors import DataError
+from inceptionlab.report.page import style_sheet
 from inceptionlab.runs.prediction import ClassProbability, Trained, likeliest
 from inceptionlab.web.batching import Batcher, BusyError
+from inceptionlab.web.uploads import MOST_FILES, Upload, is_form, uploads
+from inceptionlab.web.words import BUSY, FAILED, NO_METHOD, NO_PLACE, NOT_READ, TOP, Refusal, language_of
 
 PAGE = Path(__file__).with_name("page.html")
-LARGEST_BODY = 32 << 20
-"""Bytes; an image file above it is refused before it is read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +67,24 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of /predict: the likeliest classes first, and how long it took."""
+    """The answer of /predict to an image as the body: the likeliest classes first, and how long it took."""
 
+    top: tuple[ClassProbability, ...]
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """An entry of the answer to a form: its file's name, its likeliest classes, and how long all files took."""
+
+    file: str
     top: tuple[ClassProbability, ...]
     milliseconds: float
 
 
 def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Starlette:
     """The web application of a trained network; requests that wait together run in batches of at most `batch`."""
-    batcher = Batcher(trained.run, batch, patience=8 * batch)
+    batcher = Batcher(trained.run, batch, patience=max(8 * batch, 2 * MOST_FILES))
 
     @asynccontextmanager
     async def working(_: Starlette) -> AsyncGenerator[None]:
@@ -81,7 +93,7 @@ def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Star
         task.cancel()
 
     async def page(_: Request) -> Response:
-        return HTMLResponse(PAGE.read_text(encoding="utf-8"))
+        return HTMLResponse(_page())
 
     async def model(_: Request) -> Response:
         return JSONResponse(asdict(described(trained, engine)))
@@ -94,7 +106,7 @@ def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Star
             Route("/", page), Route("/model", model), Route("/health", health),
             Route("/predict", partial(_predict, trained, batcher), methods=["POST"]),
         ],
-        lifespan=working, exception_handlers={HTTPException: _refused},
+        lifespan=working, exception_handlers={HTTPException: _misplaced, Refusal: _refused, Exception: _failed},
     )  # fmt: skip
 
 
@@ -105,39 +117,56 @@ def described(trained: Trained, engine: str) -> Described:
     return Described(spec.title, trained.classes, engine, Size(*spec.input.shape), parameters, version("inceptionlab"))
 
 
+@cache
+def _page() -> str:
+    """The page with the style sheet that reports have."""
+    return PAGE.read_text(encoding="utf-8").replace("/* the style sheet of reports */", style_sheet())
+
+
 async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Response:
-    top, body, began = _top(request), await _body(request), time.perf_counter()
+    """An object for a body; for a form an array with an entry a file."""
+    top, given, began = _top(request), await uploads(request), time.perf_counter()
     try:
-        x = await asyncio.to_thread(trained.preprocess.prepare, io.BytesIO(body), "the image")
-        logits = await batcher.logits(x.to(trained.device))
-    except DataError as error:
-        raise HTTPException(400, str(error)) from None
+        inputs = [await asyncio.to_thread(_prepared, trained, one) for one in given]
+        logits = await asyncio.gather(*(batcher.logits(x.to(trained.device)) for x in inputs))
     except BusyError:
-        raise HTTPException(503, "too many images wait; try again in a moment", {"Retry-After": "1"}) from None
+        raise Refusal(503, BUSY, headers={"Retry-After": "1"}) from None
     took = round(1e3 * (time.perf_counter() - began), 2)
-    return JSONResponse(asdict(Answer(likeliest(logits, trained.classes, top), took)))
+    tops = [likeliest(row, trained.classes, top) for row in logits]
+    if not is_form(request):
+        return JSONResponse(asdict(Answer(tops[0], took)))
+    return JSONResponse([asdict(FileAnswer(one.name, top, took)) for one, top in zip(given, tops, strict=True)])
+
+
+def _prepared(trained: Trained, one: Upload) -> Float[Tensor, "1 c h w"]:
+    try:
+        return trained.preprocess.prepare(io.BytesIO(one.content), one.name or "the image")
+    except DataError as error:
+        raise Refusal(400, NOT_READ, (error, f"{one.name} " if one.name else "这个文件")) from None
 
 
 def _top(request: Request) -> int:
     given = request.query_params.get("top", "5")
     if not given.isascii() or not given.isdigit() or not 1 <= len(given) <= 4 or int(given) < 1:
-        raise HTTPException(400, f"top={given[:20]}: ask for at least 1 class")
+        raise Refusal(400, TOP, (given[:20],))
     return int(given)
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body, of a size that is allowed."""
-    parts, size = list[bytes](), 0
-    async for part in request.stream():
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise HTTPException(413, f"the image has more than {LARGEST_BODY >> 20} MiB; make it smaller first")
-        parts.append(part)
-    if not size:
-        raise HTTPException(400, "there is no image: send an image file as the body")
-    return b"".join(parts)
+async def _refused(request: Request, error: Exception) -> Response:
+    """A sentence in the language that is asked for."""
+    refusal = error if isinstance(error, Refusal) else Refusal(500, FAILED)
+    language = language_of(request.headers.get("accept-language", ""))
+    headers = {"Content-Language": language, "Vary": "Accept-Language", **refusal.headers}
+    return JSONResponse({"error": refusal.sentence.said(language, *refusal.values)}, refusal.status, headers)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    refusal = error if isinstance(error, HTTPException) else HTTPException(500)
-    return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
+async def _misplaced(request: Request, error: Exception) -> Response:
+    """An address or a method that is not known."""
+    path = request.url.path[:80]
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return await _refused(request, Refusal(405, NO_METHOD, (path, request.method), dict(error.headers or {})))
+    return await _refused(request, Refusal(404, NO_PLACE, (path,)))
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    return await _refused(request, Refusal(500, FAILED))

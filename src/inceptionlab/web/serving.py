@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from importlib import import_module
 
 from inceptionlab.errors import ConfigError, MissingExtra
 from inceptionlab.runs.prediction import Trained
@@ -21,6 +22,7 @@ def serve(
     try:
         import uvicorn
 
+        import_module("python_multipart")  # starlette reads forms by it
         from inceptionlab.web.app import application
     except ImportError:
         raise MissingExtra("the web server", "web") from None
@@ -37,5 +39,6 @@ def serve(
         ) from None
     config = uvicorn.Config(application(trained, engine, batch), log_level="warning")
     name = f"[{host}]" if ":" in host else host
-    ready(f"http://{name}:{listening.getsockname()[1]}")
-    uvicorn.Server(config).run([listening])
+    with listening:
+        ready(f"http://{name}:{listening.getsockname()[1]}")
+        uvicorn.Server(config).run([listening])

@@ -53,8 +53,11 @@ def create_model(
 def _loaded(spec: Network, row: Published) -> InceptionNetwork:
     """The network with a row's weights, for images that are prepared as these weights take them."""
     taken = replace(spec.input, crop=row.input.crop, interpolation=row.input.interpolation)
-    network = build(replace(spec, input=taken))
-    account = load_weights(network, row.full, fold_input=spec.input.channels != row.input.channels)
+    for init in (None, "kaiming"):  # initial weights take seconds, and are for what the file has not
+        network = build(replace(spec, input=taken), init)
+        account = load_weights(network, row.full, fold_input=spec.input.channels != row.input.channels)
+        if not account.new:
+            break
     level = logging.WARNING if account.new else logging.INFO
     logging.getLogger("inceptionlab").log(level, "%s: %s", row.full, account)
     return network

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from inceptionlab.downloading import Remote, check, download
-from inceptionlab.errors import DataError, InceptionLabError
+from inceptionlab.errors import ConfigError, DataError, MissingExtra
 from inceptionlab.storage import cache_folder
-from inceptionlab.zoo.published import HUB, Published
+from inceptionlab.zoo.published import HUB, Published, is_published
 
 
 def weights_file(row: Published) -> Path:
@@ -35,6 +37,11 @@ def weights_file(row: Published) -> Path:
         raise DataError(f"{error}; {_by_hand(row, target)}") from None
 
 
+def is_remote(text: object) -> TypeGuard[str | Path]:
+    """Whether a text, or a path made of one, is the name of weights elsewhere: NAME@WEIGHTS or hf:OWNER/NAME."""
+    return is_published(text) or (isinstance(text, str | Path) and str(text).startswith(HUB))
+
+
 def hub_endpoint() -> str:
     """The address of the Hugging Face hub, or of the one in its place."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
@@ -51,20 +58,47 @@ def _address(row: Published) -> str:
 def _from_hub(row: Published, target: Path) -> Path:
     """A file of the hub by its own library, whose cache other programs share; without it, from its address."""
     owner, name, file = row.url.removeprefix(HUB).split("/")
-    token = os.environ.get("HF_TOKEN", "")
     try:
-        library: Any = import_module("huggingface_hub")
-    except ImportError:
-        return download(Remote(_address(row), row.checksum, token=token), target)
-    try:
-        found = Path(library.hf_hub_download(f"{owner}/{name}", file, endpoint=hub_endpoint(), token=token or None))
-    except InceptionLabError:
-        raise
-    except Exception as error:  # the library raises whatever its parts do
-        why = (str(error).strip() or repr(error)).splitlines()[0]
-        raise DataError(f"{_address(row)} could not be downloaded: {why}") from None
+        found = _hub_file(hub_library(), f"{owner}/{name}", file)
+    except MissingExtra:
+        return download(Remote(_address(row), row.checksum, token=os.environ.get("HF_TOKEN", "")), target)
     check(found, row.checksum)
     return found
+
+
+def hub_library() -> Any:
+    """huggingface_hub. Raises `MissingExtra` where it is not installed."""
+    try:
+        return import_module("huggingface_hub")
+    except ImportError:
+        raise MissingExtra("huggingface_hub, which the Hugging Face hub is reached by,", "hub") from None
+
+
+def hub_name(text: str) -> str:
+    """OWNER/NAME of a text hf:OWNER/NAME. Raises `ConfigError` for another."""
+    name = text.removeprefix(HUB)
+    if not text.startswith(HUB) or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ConfigError(f"{text!r} is no repository of the hub; write hf:OWNER/NAME")
+    return name
+
+
+def hub_folder(text: str, files: Sequence[str]) -> Path:
+    """A folder with files of the repository hf:OWNER/NAME, from the hub or its library's cache.
+
+    Raises `MissingExtra` without that library, `DataError` where a file cannot be had.
+    """
+    name, library = hub_name(text), hub_library()
+    return [_hub_file(library, name, file) for file in files][-1].parent
+
+
+def _hub_file(library: Any, name: str, file: str) -> Path:
+    token = os.environ.get("HF_TOKEN") or None
+    try:
+        return Path(library.hf_hub_download(name, file, endpoint=hub_endpoint(), token=token))
+    except Exception as error:  # the library raises whatever its parts do
+        why = (str(error).strip() or repr(error)).splitlines()[0]
+        address = f"{hub_endpoint()}/{name}/resolve/main/{file}"
+        raise DataError(f"{address} could not be downloaded: {why}") from None
 
 
 def _by_hand(row: Published, target: Path) -> str:

@@ -13,19 +13,21 @@ from torch import Tensor
 from inceptionlab.errors import DataError, counted, listed, nearest
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.spec.network import Input, Network
-from inceptionlab.weights.fetching import weights_file
+from inceptionlab.weights.fetching import hub_folder, is_remote, weights_file
 from inceptionlab.weights.folding import folded, for_channels
-from inceptionlab.weights.named import NAMED
-from inceptionlab.weights.ordered import ORDERED
 from inceptionlab.weights.readers.reading import read_state
 from inceptionlab.weights.scheme import CLASSIFIER, Named, Scheme
+from inceptionlab.weights.unwrapping import HEADS, unwrapped
 from inceptionlab.zoo.published import find_published, is_published
+
+PUSHED = "model.safetensors"
+"""The file of weights of a repository of the hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a load did: the source it recognised, the keys of ours loaded, of theirs dropped, of ours left new, and the
-    input that the network takes now.
+    """What a load did: the source it recognised, the keys of ours loaded, of theirs dropped, of ours left new, the
+    input that the network takes now, and the names before its own in the file ("model", "xception").
     """
 
     source: str
@@ -33,9 +35,11 @@ class Account:
     dropped: tuple[str, ...]
     new: tuple[str, ...]
     input: Input
+    inside: str = ""
 
     def __str__(self) -> str:
-        parts = [f"{self.source}: {counted(len(self.loaded), 'tensor')} loaded"]
+        place = f", in {self.inside!r}" if self.inside else ""
+        parts = [f"{self.source}{place}: {counted(len(self.loaded), 'tensor')} loaded"]
         parts += [f"dropped {listed(_tops(self.dropped), 12)}"] if self.dropped else []
         parts += [f"new {listed(_tops(self.new), 12)}"] if self.new else []
         return "; ".join(parts)
@@ -46,20 +50,20 @@ class Account:
         return f"input: {self.input.order}, values of 0 to 1 minus ({mean}) over ({std})"
 
 
-OURS = Named("InceptionLab", "", "", ())
-
-
 def load_weights(
     model: InceptionNetwork, file: Path | str, *, fold_input: bool = True, source_input: Input | None = None
 ) -> Account:
-    """Load a checkpoint file of any known source, or published weights ("inception_v3@timm"), into a network, in place;
-    no code in the file is run.
+    """Load a checkpoint file of any known source, or published weights ("inception_v3@timm", "hf:OWNER/NAME"), into
+    a network, in place; no code in the file is run.
 
     The source is recognised by its keys. A classifier for another number of classes is left new (1001 classes lose
     their background class); auxiliary heads that only one side has are dropped or left new; a batch norm without
-    gamma gets ones. `fold_input` folds the source's channel order and range into the first convolution, so that the
-    network takes RGB as its spec says, but for the source's mean where that convolution pads; without it, the network
-    takes what the source's does. `source_input` is that input where it is not the usual one of the source.
+    gamma gets ones. Names that a wrapper or a larger model puts before the network's are taken off ("model.",
+    "xception."), and what stands beside it, such as a head of one's own, is dropped.
+
+    `fold_input` folds the source's channel order and range into the first convolution, so that the network takes RGB as
+    its spec says, but for the source's mean where that convolution pads; without it, the network takes what the
+    source's does. `source_input` is that input where it is not the usual one of the source.
 
     Afterwards `model.spec.input` says what the network takes now, and so does the account. It is the one thing of a
     network that changes: what was made from its spec before (the setup of a run) is made from `spec_with` instead.
@@ -69,11 +73,13 @@ def load_weights(
     if is_published(file):
         row = find_published(file)
         file, source_input = weights_file(row), source_input or row.input
-    theirs = read_state(Path(file))
-    scheme = recognise(theirs)
+    elif is_remote(file):
+        file = hub_folder(str(file), (PUSHED,)) / PUSHED
+    own = cast(dict[str, Tensor], model.state_dict())
+    found = unwrapped(read_state(Path(file)), own)
+    theirs, scheme = found.state, found.scheme
     if not re.match(scheme.member, model.spec.name):
         raise DataError(f"{file} holds {scheme.names} as {scheme.source} names it, which is not {model.spec.name}")
-    own = cast(dict[str, Tensor], model.state_dict())
     pairs = scheme.pairs(theirs, own)
     unknown = [key for key in theirs if key not in pairs and not key.endswith("num_batches_tracked")]
     _refuse_unknown(unknown, scheme, model, pairs, file)
@@ -92,8 +98,8 @@ def load_weights(
             raise DataError(f"{file} has nothing for {key!r} of {model.spec.title}")
     model.load_state_dict(fitting, strict=False)
     model.spec = replace(model.spec, input=spec_input)
-    dropped = (*unknown, *refused)
-    return Account(scheme.source, tuple(fitting), dropped, tuple(new), spec_input)
+    dropped = (*unknown, *refused, *found.beside)
+    return Account(scheme.source, tuple(fitting), dropped, tuple(new), spec_input, found.inside)
 
 
 def spec_with(spec: Network, file: Path | str, source_input: Input | None = None) -> Network:
@@ -105,17 +111,13 @@ def spec_with(spec: Network, file: Path | str, source_input: Input | None = None
     return network.spec
 
 
-def recognise(keys: dict[str, Tensor]) -> Scheme:
-    """The first scheme that a key gives away, or our own."""
-    return next((scheme for scheme in (*NAMED, *ORDERED) if scheme.recognises(keys)), OURS)
-
-
 def _refuse_unknown(
     unknown: list[str], scheme: Scheme, model: InceptionNetwork, pairs: dict[str, str], file: Path | str
 ) -> None:
     """Heads that we have not may be left out; anything else unknown is refused."""
     for key in unknown:
-        if not re.search(scheme.aux, key) and not re.search(CLASSIFIER, key) and isinstance(scheme, Named):
+        head = re.search(scheme.aux, key) or re.search(CLASSIFIER, key) or HEADS.search(key)
+        if not head and isinstance(scheme, Named):
             known = pairs or cast(dict[str, Tensor], model.state_dict())
             raise DataError(f"{file}: {key!r} has no place in {model.spec.title}; {nearest(key, known)}")
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from inceptionlab.decoding import Count, decode, loads_toml
 from inceptionlab.errors import DataError, nearest
@@ -101,7 +101,7 @@ def list_pretrained(pattern: str = "*") -> list[Published]:
     return sorted(rows, key=lambda row: list(REGISTRY).index(row.form))
 
 
-def is_published(text: object) -> bool:
+def is_published(text: object) -> TypeGuard[str | Path]:
     """Whether a text, or a path made of one, is NAME@WEIGHTS and no file or folder."""
     given = text.as_posix() if isinstance(text, Path) else text
     return isinstance(given, str) and _NAMED.fullmatch(given) is not None and not Path(given).exists()
@@ -130,7 +130,17 @@ def find_published(text: str | Path, weights: str | bool = True) -> Published:
 
 
 @cache
+def _imagenet() -> dict[str, str]:
+    lines = (_FOLDER / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+    rows = (line.partition("\t") for line in lines if not line.startswith("#"))
+    return {number: words for number, _, words in rows}
+
+
 def imagenet_classes() -> tuple[str, ...]:
     """The words for the 1,000 classes of ImageNet, in order."""
-    lines = (_FOLDER / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line.partition("\t")[2] for line in lines if not line.startswith("#"))
+    return tuple(_imagenet().values())
+
+
+def in_words(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Classes that are called by WordNet's numbers, as ImageNet's folders are, by their words; others as they are."""
+    return tuple(_imagenet().get(name, name) for name in classes)

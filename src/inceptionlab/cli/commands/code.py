@@ -26,8 +26,8 @@ def code(
     Parameters
     ----------
     network
-        A network of the zoo, rules may follow, as in "small_v1 | residual(0.1)"; a run folder, or a file that
-        import-weights wrote.
+        A network: of the zoo, FILE.py:FUNCTION, FILE.json, a run folder, or a file that import-weights wrote; rules may
+        follow, as in "small_v1 | residual(0.1)".
     node
         Write only the node at this address, with the classes that it needs.
     aux
@@ -39,8 +39,7 @@ def code(
     """
     if out is not None and out.suffix != ".py":
         raise ConfigError(f"-o {out}: what is written is Python; give a name that ends in .py")
-    stored = Path(network).exists()
-    spec = spec_of(network) if stored and variant is None else (variant or Variant()).of(network)
+    spec = (variant or Variant()).of(spec_of(network))
     options = [*(["--node", node] if node else []), *(["--aux"] if aux else []), *_words(variant)]
     text = text_of(spec, node, aux=aux, command=shlex.join(["inceptionlab", "code", network, *options]))
     if out is None:

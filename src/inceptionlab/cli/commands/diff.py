@@ -15,10 +15,11 @@ def diff(
     a: str,
     b: str,
     *,
+    all_: Annotated[bool, Parameter(name="--all", negative=())] = False,
     json_: Annotated[bool, Parameter(name="--json")] = False,
     variant: Annotated[Variant | None, Parameter(name="*")] = None,
 ) -> None:
-    """Show what stands in B and not in A ("+"), the other way round ("-"), and what is different ("~").
+    """Show what makes B of A: a change of many nodes in one line, with what it costs, and the totals last.
 
     Parameters
     ----------
@@ -26,11 +27,16 @@ def diff(
         A network: of the zoo, FILE.py:FUNCTION, FILE.json or a run folder, with or without rules.
     b
         Another.
+    all_
+        Show every node that stands in B and not in A ("+"), the other way round ("-"), or differs ("~").
     json_
-        Print an array of the lines.
+        Print an object of the groups, of every change, and of the totals of A and B.
     variant
         Changes of both networks.
     """
     chosen = variant or Variant()
-    lines = difference.diff(chosen.of(a), chosen.of(b))
-    print(json.dumps(lines, ensure_ascii=False, indent=1) if json_ else "\n".join(lines))
+    found = difference.diff(chosen.of(a), chosen.of(b))
+    if json_:
+        print(json.dumps(found.as_record(), ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(found.lines) if all_ else found)

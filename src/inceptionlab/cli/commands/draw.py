@@ -29,7 +29,7 @@ def draw(
     depth
         Blocks deeper than this are one box each.
     out
-        The file to write, an SVG, PNG or PDF by its ending; NAME.svg by default.
+        The file to write, an SVG, PNG or PDF by its ending; by default an SVG named for the network.
     width
         The width of a PNG in pixels; twice the drawing's own by default.
     look
@@ -39,5 +39,6 @@ def draw(
     """
     network = (variant or Variant()).of(name)
     title = network.name if is_place(name) else name.partition("|")[0].strip()
-    path = out or Path(f"{title}{'.' + node if node else ''}.svg")
+    file = "".join(c if c.isalnum() or c in "._-" else "-" for c in ".".join([title, node] if node else [title]))
+    path = out or Path(f"{file}.svg")
     print(save_drawing(network, path, node, depth, look, width))

@@ -41,9 +41,9 @@ def export(
         Changes of a network without weights.
     """
     from inceptionlab.runs import exporting
-    from inceptionlab.zoo.published import is_published
+    from inceptionlab.weights.fetching import is_remote
 
-    place, named = Path(source), is_published(source)
+    place, named = Path(source), is_remote(source)
     if not named and not place.exists() and source.endswith(".safetensors"):
         raise DataError(f"{source} does not exist; give a run folder, a file of import-weights, or a network's name")
     trained = named or (place.exists() and place.suffix != ".json")

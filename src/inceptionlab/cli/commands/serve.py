@@ -21,7 +21,9 @@ def serve(
 ) -> None:
     """Answer over HTTP: a page for people at /, and JSON for programs at /predict, /model and /health.
 
-    A program sends an image file as the body: curl --data-binary @cat.jpg http://127.0.0.1:8000/predict?top=3
+    A program sends an image file as the body, answered by an object (curl --data-binary @cat.jpg
+    http://127.0.0.1:8000/predict?top=3), or files as a form, answered by an array with their names (curl -F file=@a.jpg
+    -F file=@b.jpg http://127.0.0.1:8000/predict).
 
     Parameters
     ----------
@@ -39,15 +41,17 @@ def serve(
         What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", or "auto", the one measured to be
         fastest here.
     json_
-        Print an object with the address and the engine.
+        Print an object with the address, the engine and why it was chosen.
     """
     from inceptionlab.runs.prediction import load_run, with_engine
     from inceptionlab.web.serving import serve
 
     trained, name = with_engine(load_run(run, device), engine)
 
+    why = trained.engine.why if trained.engine is not None else ""
+
     def ready(address: str) -> None:
-        words = f"{address}   ({trained.network.spec.title} by {name}; Ctrl-C ends it)"
-        print(json.dumps({"address": address, "engine": name}) if json_ else words, flush=True)
+        words = f"{address}   ({trained.network.spec.title} by {name}{f', {why}' if why else ''}; Ctrl-C ends it)"
+        print(json.dumps({"address": address, "engine": name, "why": why}) if json_ else words, flush=True)
 
     serve(trained, name, host, port, batch, ready)

@@ -36,10 +36,11 @@ def run(study: File, *, out: Out, place: Annotated[Place | None, Parameter(name=
     from inceptionlab.studies.engines import engine_at
     from inceptionlab.studies.loading import load_study
     from inceptionlab.studies.study import study as run_study
+    from inceptionlab.training.allocation import launched
 
     where = place or Place()
     loaded = load_study(study, where.data_dir)
-    with StopSignal() as stop, live(loaded, out) as say:
+    with launched(checkpointing=False), StopSignal() as stop, live(loaded, out) as say:
         results = run_study(loaded, out, engine_at(where, stop, say), say)
     if not results.complete:
         raise KeyboardInterrupt

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,8 @@ from inceptionlab.errors import ConfigError
 from inceptionlab.runs.options import Changes, Choices, Machine
 
 if TYPE_CHECKING:
+    from inceptionlab.data.dataset import DataSet
+    from inceptionlab.runs.setup import Setup
     from inceptionlab.spec.network import Network
 
 
@@ -32,11 +35,27 @@ class Existing:
     """A finished run folder to train on from, for --epochs more: a new run with its weights, data and split."""
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What comes of it."""
+
+    out: Annotated[Path | None, Parameter(alias="-o")] = None
+    """The run folder (default: runs/NAME-HASH)."""
+    dry_run: bool = False
+    """Show what would be trained on what, and train nothing."""
+    json_: Annotated[bool, Parameter(name="--json")] = False
+    """Print what --dry-run shows as one object."""
+
+    def __post_init__(self) -> None:
+        if self.json_ and not self.dry_run:
+            raise ConfigError("--json is for --dry-run; a training prints its score, and its folder last")
+
+
 def train(
     model: Annotated[str | None, Parameter(alias="-m")] = None,
     data: Annotated[str | None, Parameter(alias="-d")] = None, *,
     recipe: Annotated[str | None, Parameter(alias="-r")] = None,
-    out: Annotated[Path | None, Parameter(alias="-o")] = None,
+    result: Annotated[Result | None, Parameter(name="*")] = None,
     existing: Annotated[Existing | None, Parameter(name="*")] = None,
     changes: Annotated[ShortChanges | None, Parameter(name="*")] = None,
     choices: Annotated[Choices | None, Parameter(name="*")] = None,
@@ -57,8 +76,8 @@ def train(
         hf:NAME, or stream:NAME to read a set of the hub without keeping it.
     recipe
         A recipe by name or a TOML file (default: the one for the data).
-    out
-        The run folder (default: runs/NAME-HASH).
+    result
+        What comes of it.
     existing
         A run to go on with.
     changes
@@ -68,31 +87,46 @@ def train(
     machine
         Where the run is computed.
     """
-    from inceptionlab.cli.training import given_options, refuse_beside, say, train_and_show
+    from inceptionlab.cli.training import given_options, refuse_beside, say
     from inceptionlab.data.registry import default_recipe
     from inceptionlab.runs.beginning import changed, continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.folder import RunFolder
     from inceptionlab.training.recipe import load_recipe
 
+    done = result or Result()
     begun, how, fit, where = existing or Existing(), changes or Changes(), choices or Choices(), machine or Machine()
     if begun.resume is not None:
-        given = given_options(begun, how, fit, model=model, data=data, recipe=recipe, out=out)
+        given = given_options(begun, how, fit, model=model, data=data, recipe=recipe, out=done.out)
         refuse_beside("--resume", _RESUMED.format(run=begun.resume), [name for name in given if name != "--resume"])
-        train_and_show(RunFolder(begun.resume).setup(), begun.resume, where, None)
+        _train(RunFolder(begun.resume).setup(), replace(done, out=begun.resume), where)
         return
     if begun.continue_ is not None:
         given = given_options(fit, model=model, data=data, recipe=recipe)
         refuse_beside("--continue", "has the network, the data, the seed and the recipe of its run", given)
         setup = continued(begun.continue_, how)
-        train_and_show(setup, out or Path("runs") / setup.key, where, None)
+        _train(setup, done, where)
         return
     named = model or _network_of(fit.weights)
     if named is None or data is None:
         raise ConfigError("train needs --model and --data, or --resume RUN; inceptionlab list shows the models")
     plan = changed(load_recipe(recipe or default_recipe(data)), how)
     setup, loaded = configure(named, data, plan, fit, where.data_dir, say)
-    train_and_show(setup, out or Path("runs") / setup.key, where, loaded)
+    _train(setup, done, where, loaded)
+
+
+def _train(setup: Setup, result: Result, machine: Machine, data: DataSet | None = None) -> None:
+    """Train, or show what would be trained."""
+    folder = result.out or Path("runs") / setup.key
+    if not result.dry_run:
+        from inceptionlab.cli.training import train_and_show
+
+        train_and_show(setup, folder, machine, data)
+        return
+    from inceptionlab.runs.dry import plan
+
+    found = plan(setup, folder, data, machine.data_dir)
+    print(json.dumps(found.as_record(), indent=1, ensure_ascii=False) if result.json_ else found)
 
 
 def _network_of(weights: Path | None) -> Network | None:

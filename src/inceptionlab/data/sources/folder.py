@@ -45,17 +45,22 @@ def load(folder: Path, preprocess: Preprocess, seed: int = 0, skip_unreadable: b
 
 def _as_set(folder: Path, read: Mapping[str, Samples], seed: int) -> DataSet:
     """The data set of the parts of a folder."""
+    note = how_divided(folder, seed)
     if "test" in read:
-        return DataSet(folder.name, read["train"], read["test"], read.get("val"), note=_found(read))
+        return DataSet(folder.name, read["train"], read["test"], read.get("val"), note=note)
     if "val" in read:
-        return DataSet(folder.name, read["train"], read["val"], note="val/ is the test set, read once, at the end")
-    train, test = split_off_test(read["train"], seed)
-    whole = "train/" if (folder / "train").is_dir() else "the images"
-    return DataSet(folder.name, train, test, note=f"test: {TEST_FRACTION:.0%} of {whole} by seed {seed}")
+        return DataSet(folder.name, read["train"], read["val"], note=note)
+    return DataSet(folder.name, *split_off_test(read["train"], seed), note=note)
 
 
-def _found(read: Mapping[str, Samples]) -> str:
-    return "train/, val/ and test/ as found" if "val" in read else "train/ and test/ as found"
+def how_divided(folder: Path, seed: int = 0) -> str:
+    """What `load` makes of the parts of a folder, in words."""
+    train, val, test = ((folder / name).is_dir() for name in ("train", "val", "test"))
+    if train and test:
+        return "train/, val/ and test/ as found" if val else "train/ and test/ as found"
+    if train and val:
+        return "val/ is the test set, read once, at the end"
+    return f"test: {TEST_FRACTION:.0%} of {'train/' if train else 'the images'} by seed {seed}"
 
 
 def split_off_test(samples: Samples, seed: int) -> tuple[Samples, Samples]:

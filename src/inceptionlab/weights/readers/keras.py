@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -23,14 +26,15 @@ _ORDER = {  # Keras 3 stores the variables of a layer by position
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a Keras file as `layer.weight` and so on, in torch's layout; nothing is unpacked to disk.
+    """The tensors of a Keras file as `layer.weight` and so on, in torch's layout; nothing is unpacked to disk. A model
+    that is a layer of another gives `model.layer.weight`.
 
     Raises `DataError` for links to other files, for sizes beyond 4 GB and for what holds no layers.
     """
     h5py: Any = import_module("h5py")
     with h5py.File(_weights_of(path) if zipfile.is_zipfile(path) else path, "r") as file:
         root: Any = file.get("model_weights", file)
-        found = _by_position(path, root["layers"]) if "layers" in root else _by_name(path, root)
+        found = _by_position(path, root["layers"], _config_of(path)) if "layers" in root else _by_name(path, root)
         state: dict[str, Tensor] = {}
         size = 0
         for layer, leaf, data in found:
@@ -52,28 +56,61 @@ def _weights_of(path: Path) -> io.BytesIO:
             return io.BytesIO(file.read(LARGEST))
 
 
+def _config_of(path: Path) -> dict[str, Any]:
+    """What a .keras archive says of its model; empty for other files."""
+    if not zipfile.is_zipfile(path):
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo("config.json").file_size > LARGEST >> 6:
+            raise DataError(f"{path}: its config.json is too large to be that of a model")
+        return json.loads(archive.read("config.json"))
+
+
 def _by_name(path: Path, root: Any) -> Iterator[tuple[str, str, Any]]:
     """Layer, variable and dataset in a file that names its variables (`conv2d_1/kernel:0`)."""
-    for layer in _groups(path, root):
-        for name in root[layer].attrs.get("weight_names", ()):
-            text = name.decode() if isinstance(name, bytes) else str(name)
-            yield layer, text.rpartition("/")[2].partition(":")[0], _dataset(path, root[layer], text)
+    for group in _groups(path, root):
+        given = root[group].attrs.get("weight_names", ())
+        texts = [name.decode() if isinstance(name, bytes) else str(name) for name in given]
+        layers = [text.rpartition("/")[0].rpartition("/")[2] for text in texts]
+        nested = len(set(layers)) > 1
+        for text, layer in zip(texts, layers, strict=True):
+            leaf = text.rpartition("/")[2].partition(":")[0]
+            yield f"{group}.{layer}" if nested else group, leaf, _dataset(path, root[group], text)
 
 
-def _by_position(path: Path, layers: Any) -> Iterator[tuple[str, str, Any]]:
-    """The same in a file of Keras 3, where a layer's own name is an attribute and its variables are numbered."""
+def _by_position(path: Path, layers: Any, config: dict[str, Any], before: str = "") -> Iterator[tuple[str, str, Any]]:
+    """The same in a file of Keras 3, where variables are numbered and a layer's own name is an attribute, or, in older
+    ones, stands in the archive's config alone.
+    """
+    said = _named_in(config)
     for group in _groups(path, layers):
         variables = layers[group].get("vars", {})
+        inner = layers[group].get("layers")
+        of_group = said.get(group, {})
+        name = getattr(variables, "attrs", {}).get("name") or of_group.get("name") or (group if inner else None)
+        if inner is not None:
+            yield from _by_position(path, inner, of_group, f"{before}{name}.")
         if not len(variables):
             continue
-        name = variables.attrs.get("name")
         if name is None:
             raise DataError(f"{path} does not say how its layers are called; save the model as .h5 instead")
         kind = next((kind for kind in _ORDER if group.startswith(kind)), "")
         leaves = _ORDER.get(kind, ("kernel", "bias"))
         for place, leaf in enumerate(leaves[-len(variables) :] if kind == "batch_normalization" else leaves):
             if str(place) in variables:
-                yield str(name), leaf, _dataset(path, variables, str(place))
+                yield f"{before}{name}", leaf, _dataset(path, variables, str(place))
+
+
+def _named_in(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The layers of a model's config by the groups that hold them: a layer's class in snake case, counted."""
+    counts: Counter[str] = Counter()
+    found: dict[str, dict[str, Any]] = {}
+    for layer in config.get("config", {}).get("layers", ()):
+        kind = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", layer["class_name"])
+        kind = re.sub("([a-z])([A-Z])", r"\1_\2", kind).lower()
+        found[f"{kind}_{counts[kind]}" if counts[kind] else kind] = layer | {"name": layer["config"].get("name")}
+        counts[kind] += 1
+    return found
 
 
 def _groups(path: Path, root: Any) -> Iterator[str]:

@@ -19,6 +19,9 @@ from inceptionlab.weights.readers import caffe, keras, tensorflow
 LARGEST = 4 << 30
 """Bytes that a file may unpack to; the family's largest network has 0.35 GB."""
 
+CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "state_dict", "model_state_dict", "model", "net")
+"""What programs call the weights in a file of a training's state, where they are a table of their own."""
+
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name: .safetensors, .h5, .hdf5, .keras, .caffemodel, TensorFlow checkpoints (.ckpt, or
@@ -108,8 +111,8 @@ def _check_unpacked(path: Path) -> None:
 
 
 def _tensors(path: Path, content: Any) -> dict[str, Tensor]:
-    """The tensors by name in what a file held, or under "state_dict" or "model" in it."""
-    for name in ("state_dict", "model"):
+    """The tensors by name in what a file held, or under a usual name in it (averaged weights before others)."""
+    for name in CONTAINERS:
         content = cast(dict[str, Any], content).get(name, content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not content:
         kind = type(cast(object, content)).__name__
