@@ -65,7 +65,7 @@ def test_a_reader_may_leave(arguments):
 @pytest.mark.parametrize("wait", [0.3, 0.6, 1.0, 1.6, 2.4])
 def test_ctrl_c_is_a_word_at_any_moment(wait, tmp_path):
     arguments = ["train", "small_v1", "digits", "-e", "500", "--device", "cpu", "-o", str(tmp_path / "run")]
-    script = "print('started', flush=True); from inceptionlab.cli import main; main()"
+    script = "from inceptionlab.__main__ import main; print('started', flush=True); main()"
     command = [sys.executable, "-c", script, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()

@@ -14,6 +14,7 @@ from inceptionlab.spec.network import Input, Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
 from inceptionlab.weights.fetching import is_remote
 from inceptionlab.weights.loading import load_weights, spec_with
+from inceptionlab.zoo.own import unbuilt
 from inceptionlab.zoo.published import find_published, is_published
 
 
@@ -131,6 +132,6 @@ def _input(spec: Network, weights: str) -> Input | None:
     run = _run_of(weights)
     if run is None:
         return None
-    theirs = run.setup().spec.input
+    theirs = run.setup(unbuilt).spec.input
     values = [(one.channels, one.mean, one.std, one.order) for one in (theirs, spec.input)]
     return None if values[0] == values[1] else theirs

@@ -14,6 +14,7 @@ from inceptionlab.runs.setup import Setup
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import Seq
 from inceptionlab.training.balance import unevenness
+from inceptionlab.zoo.own import unbuilt
 
 
 def changed_by_size(paper: Network, network: Network) -> str:
@@ -59,7 +60,7 @@ def _overlaps(setup: Setup, before: RunFolder, digests: str) -> bool:
 
 def closing(run: RunFolder) -> str:
     """What a run that was tested came to, in lines: the test, the images and the minutes."""
-    setup, epochs, tested = run.setup(), run.epochs(), run.tested()
+    setup, epochs, tested = run.setup(unbuilt), run.epochs(), run.tested()
     seconds, images = sum(epoch.seconds for epoch in epochs), epochs[-1].images if epochs else None
     used = f"{images:,} images" if images else "the training images"
     words = f"trained on {used}, {len(epochs)} {'epoch' if len(epochs) == 1 else 'epochs'} in {duration(seconds)}"
