@@ -69,10 +69,6 @@ class InceptionNetwork(nn.Module):
             x = self.get_submodule(name)(x)
         return x.flatten(1)
 
-    def __repr__(self) -> str:
-        """The modules as torch prints them, without those that do nothing."""
-        return "\n".join(line for line in super().__repr__().splitlines() if not line.endswith("): Identity()"))
-
     def forward_with_aux(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits `b classes`, and those of the auxiliary heads by name, for a training loss."""
         aux: dict[str, Tensor] = {}
