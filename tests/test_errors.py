@@ -23,7 +23,7 @@ class Installed:
 ])  # fmt: skip
 def test_an_extra_is_installed_from_where_the_package_was(monkeypatch, tmp_path, editable, pinned, words):
     record = json.dumps({"url": tmp_path.as_uri(), "dir_info": {"editable": editable}})
-    monkeypatch.setattr(errors, "distribution", lambda _: Installed(record))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _: Installed(record))
     if pinned:
         (tmp_path / "constraints.txt").write_text("")
     assert str(MissingExtra("the web server", "web")) == (
@@ -35,7 +35,7 @@ def test_an_extra_is_installed_from_where_the_package_was(monkeypatch, tmp_path,
 
 @pytest.mark.parametrize("record", [None, "no json", "[]", '{"url": "https://example.org/x.whl"}'])
 def test_or_from_the_index(monkeypatch, record):
-    monkeypatch.setattr(errors, "distribution", lambda _: Installed(record))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _: Installed(record))
     assert errors.install_command("web") == 'python -m pip install "inceptionlab[web]"'
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,9 @@ def install_command(extra: str) -> str:
 
 def _sources() -> tuple[str, bool]:
     """(the folder of the sources that this was installed from, "" for none; whether it is read from there)."""
-    from urllib.parse import urlparse  # the second takes 30 ms, and is needed for an error alone
+    # all take tens of milliseconds, and are needed for an error alone
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlparse
     from urllib.request import url2pathname
 
     try:

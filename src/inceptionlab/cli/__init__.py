@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -81,16 +81,21 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> None:
     from cyclopts import CycloptsError
 
-    from inceptionlab.spec.codec import reading_with
-    from inceptionlab.zoo.own import blocks_of
-
     rest, code = _without_code(sys.argv[1:] if arguments is None else arguments)
     warnings_only()
     try:
-        with reading_with(blocks_of(code)) if code else nullcontext():
+        with _reading_with(code) if code else nullcontext():
             _app()(rest, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(str(error)) from None
+
+
+def _reading_with(code: str) -> AbstractContextManager[None]:
+    """Within the block, runs are read with the factories of the file `code`."""
+    from inceptionlab.spec.codec import reading_with
+    from inceptionlab.zoo.own import blocks_of
+
+    return reading_with(blocks_of(code))
 
 
 def _without_code(arguments: list[str]) -> tuple[list[str], str]:
