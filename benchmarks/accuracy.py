@@ -24,8 +24,15 @@ from inceptionlab.runs.folder import RunFolder
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "accuracy.json"
 BEGIN, END = "<!-- results: made by benchmarks/accuracy.py -->", "<!-- end of results -->"
-HEAD = ["data", "network", "parameters", "M MACs", "epochs", "test top-1 %", "95 % interval", "seeds", "goal",
-        "minutes", "device"]  # fmt: skip
+HEAD = {
+    "en": ["data", "network", "parameters", "M MACs", "epochs", "test top-1 %", "95 % interval", "seeds", "goal",
+           "minutes", "device"],
+    "zh": ["数据", "网络", "参数量", "乘加次数（百万）", "轮数", "测试 top-1（%）", "95% 置信区间", "种子", "目标",
+           "分钟", "设备"],
+}  # fmt: skip
+INTERVAL = {"en": "{:.2f} to {:.2f} ({})", "zh": "{:.2f} 至 {:.2f}（{}）"}
+OVER = {"en": {"images": "images", "seeds": "seeds"}, "zh": {"images": "按图像", "seeds": "按种子"}}
+PAGES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -57,19 +64,24 @@ def add(folders: list[str]) -> None:
     RUNS.write_text("[\n" + ",\n".join(json.dumps(run) for run in runs) + "\n]\n")
 
 
-def interval(runs: list[dict[str, Any]]) -> str:
+def interval(runs: list[dict[str, Any]], language: str) -> str:
     """Of the mean over seeds by t, or for one run Wilson's over its images."""
     values = [100 * run["top1"] for run in runs]
     if len(runs) == 1:
         low, high = wilson(round(runs[0]["top1"] * runs[0]["n"]), runs[0]["n"])
-        return f"{100 * low:.2f} to {100 * high:.2f} (images)"
+        return INTERVAL[language].format(100 * low, 100 * high, OVER[language]["images"])
     half = float(stats.t.ppf(0.975, len(runs) - 1)) * stdev(values) / len(runs) ** 0.5
-    return f"{fmean(values) - half:.2f} to {fmean(values) + half:.2f} (seeds)"
+    return INTERVAL[language].format(fmean(values) - half, fmean(values) + half, OVER[language]["seeds"])
 
 
-def line(row: dict[str, Any], runs: list[dict[str, Any]]) -> str:
-    name = f"`{row['model']}`" + (f", {row['note']}" if row.get("note") else "")
-    goal = f"{row['goal']}" if row.get("goal") else ""
+def said(row: dict[str, Any], name: str, language: str) -> str:
+    """The text of a row in a language; what has no words is the same in both."""
+    return row.get(f"{name}_{language}", row.get(name, ""))
+
+
+def line(row: dict[str, Any], runs: list[dict[str, Any]], language: str = "en") -> str:
+    note, goal = said(row, "note", language), said(row, "goal", language)
+    name = f"`{row['model']}`" + ({"en": ", ", "zh": "，"}[language] + note if note else "")
     if not runs:
         return (
             "| "
@@ -79,20 +91,32 @@ def line(row: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     first = runs[0]
     cells = [
         row["data"], name, f"{first['params']:,}", f"{first['macs'] / 1e6:.1f}", str(row["epochs"]),
-        f"{100 * fmean(run['top1'] for run in runs):.2f}", interval(runs), ", ".join(str(run["seed"]) for run in runs),
-        goal, f"{fmean(run['minutes'] for run in runs):.0f}", first["device"],
+        f"{100 * fmean(run['top1'] for run in runs):.2f}", interval(runs, language),
+        ", ".join(str(run["seed"]) for run in runs),
+        goal, f"{fmean(run['minutes'] for run in runs):.0f}", in_words(first["device"], language),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
 
-def tables() -> tuple[str, str, str, str]:
-    """(filled rows, empty rows, commands, remarks) as Markdown."""
-    rows = tomllib.loads((HERE / "accuracy.toml").read_text())["row"]
+def in_words(device: str, language: str) -> str:
+    return device.replace(", 2 cores", "，2 核") if language == "zh" else device
+
+
+def head(language: str) -> str:
+    return "| " + " | ".join(HEAD[language]) + " |\n|---|---|---:|---:|---:|---:|---|---|---:|---:|---|"
+
+
+def tables() -> tuple[dict[str, str], str, str, str]:
+    """(filled rows by language, empty rows, commands, remarks) as Markdown."""
+    rows = tomllib.loads((HERE / "accuracy.toml").read_text(encoding="utf-8"))["row"]
     runs = json.loads(RUNS.read_text())
-    head = "| " + " | ".join(HEAD) + " |\n|---|---|---:|---:|---:|---:|---|---|---:|---:|---|"
     found = [(row, [run for run in runs if same(row, run)]) for row in rows]
-    filled = "\n".join([head, *(line(row, own) for row, own in found if own)])
-    empty = "\n".join([head.replace("device |", "what it needs |"), *(line(row, own) for row, own in found if not own)])
+    filled = {
+        language: "\n".join([head(language), *(line(row, own, language) for row, own in found if own)])
+        for language in PAGES
+    }
+    needs = head("en").replace("device |", "what it needs |")
+    empty = "\n".join([needs, *(line(row, own) for row, own in found if not own)])
     commands = "\n".join(
         f"- `{row['model']}` on {row['data']}, {row['epochs']} epochs: `{row['command']}`" for row in rows
     )
@@ -106,13 +130,13 @@ def write() -> None:
         "# Test accuracy\n\nEach test set was read once a run. The interval of one run is over its images (Wilson); "
         "of more runs it is of the mean over seeds (t). Minutes are of training alone, other work being done on the "
         "machine meanwhile. All rows were run before each purpose had a random stream of its own: since then a seed "
-        f"draws other numbers, so a command gives a run like these and not the same one.\n\n{filled}\n\n"
+        f"draws other numbers, so a command gives a run like these and not the same one.\n\n{filled['en']}\n\n"
         f"{remarks}\n\n## Not run\n\n{empty}\n\n## Commands\n\n{commands}\n"
     )  # fmt: skip
-    for page in ("README.md", "README.zh-CN.md"):
+    for language, page in PAGES.items():
         path = HERE.parent / page
         before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-        path.write_text(f"{before}{BEGIN}\n{filled}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        path.write_text(f"{before}{BEGIN}\n{filled[language]}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

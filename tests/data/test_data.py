@@ -333,6 +333,8 @@ def test_cifar_is_downloaded_once_with_its_checksum(tmp_path, monkeypatch, serve
     assert len(loaded.train) == 20
     (root / source.file).unlink()
     assert len(load_data("cifar10", data_dir=tmp_path / "data", mirror=address).test) == 4
+    monkeypatch.setenv("INCEPTIONLAB_MIRROR", address)
+    assert len(load_data("cifar10", data_dir=tmp_path / "other").test) == 4
 
 
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(tmp_path, server):

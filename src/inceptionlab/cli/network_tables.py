@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -23,16 +24,22 @@ WIDE = 160
 """Columns of a terminal that has room for sources."""
 
 
-def list_markdown(records: Sequence[ZooFacts]) -> str:
+Language = Literal["en", "zh"]
+_HEADS = {
+    "en": "| name | member | year | parameters | with aux | MACs | input | top-1 % |",
+    "zh": "| 名称 | 成员 | 年份 | 参数量 | 含辅助分类器 | 乘加次数 | 输入 | top-1（%） |",
+}
+_CHINESE = {"dilated CNN": "空洞卷积网络"}
+"""Members that are no proper names."""
+
+
+def list_markdown(records: Sequence[ZooFacts], language: Language = "en") -> str:
     """The table of the front pages."""
-    lines = [
-        "| name | member | year | parameters | with aux | MACs | input | top-1 % |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    lines = [_HEADS[language], "|---|---|---:|---:|---:|---:|---:|---:|"]
     for r in records:
         cells = [
             f"`{r.name}`",
-            r.member,
+            _CHINESE.get(r.member, r.member) if language == "zh" else r.member,
             r.year,
             f"{r.params:,}",
             f"{r.params_with_aux:,}",

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.network_tables import list_markdown, print_list, print_published
-from inceptionlab.errors import SpecError
+from inceptionlab.cli.network_tables import Language, list_markdown, print_list, print_published
+from inceptionlab.errors import ConfigError, SpecError
 from inceptionlab.zoo.facts import facts_of
 from inceptionlab.zoo.published import list_pretrained
 from inceptionlab.zoo.registry import list_models
@@ -17,7 +17,7 @@ from inceptionlab.zoo.registry import list_models
 
 def list_(
     pattern: str = "*", *, json_: Annotated[bool, Parameter(name="--json")] = False, markdown: bool = False,
-    pretrained: bool = False,
+    lang: Language = "en", pretrained: bool = False,
 ) -> None:  # fmt: skip
     """Show the networks of the zoo: year, parameters, MACs, input, published accuracy and its source.
 
@@ -29,9 +29,13 @@ def list_(
         Print an array of objects.
     markdown
         Print a Markdown table.
+    lang
+        The language of its heads: "en" or "zh" (Chinese).
     pretrained
         Show the published weights instead, with what predict, evaluate, export, serve and train --weights call them.
     """
+    if lang != "en" and not markdown:
+        raise ConfigError(f"--lang {lang} would not be read: it is the language of the table of --markdown")
     if pretrained:
         rows = list_pretrained(pattern)
         print(json.dumps([row.as_record() for row in rows], indent=1)) if json_ else print_published(rows)
@@ -43,6 +47,6 @@ def list_(
     if json_:
         print(json.dumps([asdict(record) for record in records], indent=1))
     elif markdown:
-        print(list_markdown(records))
+        print(list_markdown(records, lang))
     else:
         print_list(records)

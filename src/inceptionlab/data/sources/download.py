@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ class Source:
 
 
 def fetch(source: Source, folder: Path, mirror: str | None = None) -> Path:
-    """The path of the file in `folder`, downloaded if it is not there. `mirror` is another base address.
+    """The path of the file in `folder`, downloaded if it is not there. `mirror`, or the variable
+    INCEPTIONLAB_MIRROR, is another base address, under which all files stand by their names.
 
     Raises `DataError` where the address does not answer or the content has another checksum.
     """
-    url = (mirror or source.base).rstrip("/") + "/" + source.file
+    url = (mirror or os.environ.get("INCEPTIONLAB_MIRROR") or source.base).rstrip("/") + "/" + source.file
     return downloading.download(Remote(url, f"md5:{source.md5}"), folder / source.file)
 
 
