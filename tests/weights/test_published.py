@@ -134,7 +134,7 @@ def test_names_and_their_beginnings():
     with pytest.raises(DataError, match=r"inception_v3 has no weights called 'timn/tf_in1k'; did you mean 'timm/tf_i"):
         find_published("inception_v3@timn/tf_in1k")
     with pytest.raises(
-        DataError, match=r"published weights for inception_resnet_v1.paper; inception_resnet_v1.facenet@"
+        DataError, match=r"published weights for inception_resnet_v1.paper; for other forms there are inc"
     ):
         find_published("inception_resnet_v1", True)
     with pytest.raises(DataError, match="published weights for small_v1; inceptionlab list --pretrained shows"):
@@ -309,6 +309,18 @@ def test_the_hub_by_its_library(hub, monkeypatch):
         weights_file(find_published("xception71@timm"))
 
 
+def test_without_a_network_the_hubs_library_is_quoted_briefly(hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DataError) as error:
+        weights_file(find_published("xception41@timm"))
+    address = "http://127.0.0.1:9/timm/xception41.tf_in1k/resolve/main/model.safetensors"
+    target = tmp_path / "home" / "weights" / "timm" / "xception41.tf_in1k.safetensors"
+    assert str(error.value) == (
+        f"{address} could not be downloaded: [Errno 111] Connection refused; where there is no network, fetch "
+        f"{address} (108 MB) elsewhere and put it at {target}"
+    )
+
+
 def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
     def missing(name):
         raise ImportError(name)
@@ -324,7 +336,9 @@ def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
 def test_the_list(capsys):
     main(["list", "--pretrained", "--json"])
     rows = json.loads(capsys.readouterr().out)
-    assert {"name", "form", "url", "megabytes", "sha256", "licence", "top1", "paper", "read_in"} <= set(rows[0])
+    assert {"name", "form", "source", "url", "megabytes", "sha256", "licence", "top1", "paper", "read_in"} <= set(
+        rows[0]
+    )
     assert [row["name"] for row in rows] == [row.full for row in list_pretrained()]
     main(["list", "inception_v3", "--pretrained"])
     lines = capsys.readouterr().out.splitlines()

@@ -96,9 +96,15 @@ def _hub_file(library: Any, name: str, file: str) -> Path:
     try:
         return Path(library.hf_hub_download(name, file, endpoint=hub_endpoint(), token=token))
     except Exception as error:  # the library raises whatever its parts do
-        why = (str(error).strip() or repr(error)).splitlines()[0]
         address = f"{hub_endpoint()}/{name}/resolve/main/{file}"
-        raise DataError(f"{address} could not be downloaded: {why}") from None
+        raise DataError(f"{address} could not be downloaded: {_why(error)}") from None
+
+
+def _why(error: BaseException) -> str:
+    """The first line of an error; where the library only says that it found nothing here either, of what caused it."""
+    while type(error).__name__ == "LocalEntryNotFoundError" and error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def _by_hand(row: Published, target: Path) -> str:
