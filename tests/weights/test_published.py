@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 import re
@@ -206,6 +207,13 @@ def test_rules_and_auxiliary_heads_go_with_pretrained(served):
         create_model("googlenet | attend(se)", pretrained=True)
 
 
+def test_a_backbone_has_the_weights_too(served):
+    features = il.create_features("googlenet@torchvision", input_size=64, stem="imagenet")
+    assert features.spec.input.mean == (0.5,) * 3
+    own = served.state_dict()
+    assert all(torch.equal(value, own[key]) for key, value in features.state_dict().items())
+
+
 def test_load_weights_takes_the_name(served):
     model = create_model("googlenet")
     account = load_weights(model, "googlenet@torchvision")
@@ -280,6 +288,18 @@ def test_without_a_network_it_is_said_what_to_put_where(web, monkeypatch, tmp_pa
     with pytest.raises(DataError, match="its makers publish 0cc3c7bd; remove it to have it fetched anew$"):
         weights_file(row)
     assert weights_file(changed(row, checksum="")) == target
+
+
+def test_what_torch_hub_has_is_not_fetched_again(web, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    place = tmp_path / "torch" / "hub" / "checkpoints" / "inception_v3_google-0cc3c7bd.pth"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"weights")
+    row = changed(find_published("inception_v3@"), checksum=f"sha256:{hashlib.sha256(b'weights').hexdigest()[:8]}")
+    assert weights_file(row) == place
+    place.write_bytes(b"others")
+    with pytest.raises(DataError, match="the server says 404"):
+        weights_file(row)
 
 
 @pytest.fixture
