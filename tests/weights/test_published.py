@@ -253,6 +253,8 @@ def test_predict_by_name_is_predict_by_file(served, theirs, tmp_path):
     by_file = predict(tmp_path / "ours.safetensors", [image])[0]
     assert [one.index for one in by_name.top] == [one.index for one in by_file.top]
     assert by_name.top[0].probability == pytest.approx(by_file.top[0].probability, rel=1e-4)
+    main(["import-weights", "googlenet@torchvision", "--into", "googlenet", "-o", str(tmp_path / "named.safetensors")])
+    assert predict(tmp_path / "named.safetensors", [image])[0].label == by_name.label
 
 
 def test_a_background_class_is_dropped(web, monkeypatch, tmp_path):
