@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
-    from inceptionlab.nn.features import FeatureNetwork, create_features
+    from inceptionlab.nn.features import FeatureNetwork
     from inceptionlab.nn.summary import Layer, Summary, summary
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.rules import Rule, parse_rule
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
-    from inceptionlab.weights.creating import create_model
+    from inceptionlab.weights.creating import create_features, create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
     from inceptionlab.zoo.naming import network_of
@@ -104,7 +104,7 @@ _PLACES = {
     "distances.metric": ("Fidelity",),
     "distances.result": ("FidelityResult",),
     "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
-    "nn.features": ("create_features", "FeatureNetwork"),
+    "nn.features": ("FeatureNetwork",),
     "nn.summary": ("summary", "Summary", "Layer"),
     "report.diagrams": ("save_drawing",),
     "rules": ("Rule", "parse_rule"),
@@ -132,7 +132,7 @@ _PLACES = {
     "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
-    "weights.creating": ("create_model",),
+    "weights.creating": ("create_model", "create_features"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
     "zoo.naming": ("network_of",),

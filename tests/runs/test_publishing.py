@@ -95,5 +95,5 @@ def test_what_cannot_be_pushed_or_loaded(run, hub, monkeypatch, tmp_path):
         raise ImportError(name)
 
     monkeypatch.setattr(fetching, "import_module", missing)
-    with pytest.raises(MissingExtra, match=r"inceptionlab\[hub\]"):
+    with pytest.raises(MissingExtra, match=r"huggingface_hub, which .*\[hub\]"):
         load_run("hf:me/digits")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 import re
@@ -134,7 +135,7 @@ def test_names_and_their_beginnings():
     with pytest.raises(DataError, match=r"inception_v3 has no weights called 'timn/tf_in1k'; did you mean 'timm/tf_i"):
         find_published("inception_v3@timn/tf_in1k")
     with pytest.raises(
-        DataError, match=r"published weights for inception_resnet_v1.paper; inception_resnet_v1.facenet@"
+        DataError, match=r"published weights for inception_resnet_v1.paper; for other forms there are inc"
     ):
         find_published("inception_resnet_v1", True)
     with pytest.raises(DataError, match="published weights for small_v1; inceptionlab list --pretrained shows"):
@@ -206,6 +207,13 @@ def test_rules_and_auxiliary_heads_go_with_pretrained(served):
         create_model("googlenet | attend(se)", pretrained=True)
 
 
+def test_a_backbone_has_the_weights_too(served):
+    features = il.create_features("googlenet@torchvision", input_size=64, stem="imagenet")
+    assert features.spec.input.mean == (0.5,) * 3
+    own = served.state_dict()
+    assert all(torch.equal(value, own[key]) for key, value in features.state_dict().items())
+
+
 def test_load_weights_takes_the_name(served):
     model = create_model("googlenet")
     account = load_weights(model, "googlenet@torchvision")
@@ -245,6 +253,8 @@ def test_predict_by_name_is_predict_by_file(served, theirs, tmp_path):
     by_file = predict(tmp_path / "ours.safetensors", [image])[0]
     assert [one.index for one in by_name.top] == [one.index for one in by_file.top]
     assert by_name.top[0].probability == pytest.approx(by_file.top[0].probability, rel=1e-4)
+    main(["import-weights", "googlenet@torchvision", "--into", "googlenet", "-o", str(tmp_path / "named.safetensors")])
+    assert predict(tmp_path / "named.safetensors", [image])[0].label == by_name.label
 
 
 def test_a_background_class_is_dropped(web, monkeypatch, tmp_path):
@@ -282,6 +292,18 @@ def test_without_a_network_it_is_said_what_to_put_where(web, monkeypatch, tmp_pa
     assert weights_file(changed(row, checksum="")) == target
 
 
+def test_what_torch_hub_has_is_not_fetched_again(web, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    place = tmp_path / "torch" / "hub" / "checkpoints" / "inception_v3_google-0cc3c7bd.pth"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"weights")
+    row = changed(find_published("inception_v3@"), checksum=f"sha256:{hashlib.sha256(b'weights').hexdigest()[:8]}")
+    assert weights_file(row) == place
+    place.write_bytes(b"others")
+    with pytest.raises(DataError, match="the server says 404"):
+        weights_file(row)
+
+
 @pytest.fixture
 def hub(web, monkeypatch, tmp_path):
     """The stand-in as the Hugging Face hub."""
@@ -309,6 +331,18 @@ def test_the_hub_by_its_library(hub, monkeypatch):
         weights_file(find_published("xception71@timm"))
 
 
+def test_without_a_network_the_hubs_library_is_quoted_briefly(hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(DataError) as error:
+        weights_file(find_published("xception41@timm"))
+    address = "http://127.0.0.1:9/timm/xception41.tf_in1k/resolve/main/model.safetensors"
+    target = tmp_path / "home" / "weights" / "timm" / "xception41.tf_in1k.safetensors"
+    assert str(error.value) == (
+        f"{address} could not be downloaded: [Errno 111] Connection refused; where there is no network, fetch "
+        f"{address} (108 MB) elsewhere and put it at {target}"
+    )
+
+
 def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
     def missing(name):
         raise ImportError(name)
@@ -324,7 +358,9 @@ def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
 def test_the_list(capsys):
     main(["list", "--pretrained", "--json"])
     rows = json.loads(capsys.readouterr().out)
-    assert {"name", "form", "url", "megabytes", "sha256", "licence", "top1", "paper", "read_in"} <= set(rows[0])
+    assert {"name", "form", "source", "url", "megabytes", "sha256", "licence", "top1", "paper", "read_in"} <= set(
+        rows[0]
+    )
     assert [row["name"] for row in rows] == [row.full for row in list_pretrained()]
     main(["list", "inception_v3", "--pretrained"])
     lines = capsys.readouterr().out.splitlines()

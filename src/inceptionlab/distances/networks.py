@@ -52,8 +52,8 @@ def frechet_network(weights: Path | str | None, dims: int = 2048) -> FeatureSour
         raise ConfigError(f"--dims {dims} is none of {', '.join(map(str, DIMS))}")
     if weights is None:
         raise ConfigError(
-            "give the weights of the network by --weights FILE: pytorch-fid's are "
-            "pt_inception-2015-12-05-6726825d.pth, on the page of its release fid_weights"
+            "give the weights of the network by --weights FILE: pytorch-fid's are inception_v3.fid@pytorch-fid, which "
+            "is fetched by that name, or the file pt_inception-2015-12-05-6726825d.pth"
         )
     network = build(fid(), init=None)
     load_weights(network, weights)

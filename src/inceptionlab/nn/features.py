@@ -13,7 +13,6 @@ from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.rules import output_stride as with_output_stride
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import Seq
-from inceptionlab.zoo.configure import Stem, configured
 
 
 class FeatureNetwork(nn.Module):
@@ -43,18 +42,8 @@ class FeatureNetwork(nn.Module):
         return maps
 
 
-def create_features(
-    name: str | Network,
-    in_channels: int | None = None,
-    input_size: int | tuple[int, int] | None = None,
-    stem: Stem = "auto",
-    output_stride: int | None = None,
-) -> FeatureNetwork:
-    """A network's maps without its head, as detection and segmentation want them (timm's `features_only`).
-
-    `output_stride` (8 or 16) keeps the last maps finer by dilation. Raises `SpecError` where that changes nothing.
-    """
-    spec = configured(name, None, in_channels, input_size, False, stem)
+def backbone(spec: Network, output_stride: int | None = None) -> FeatureNetwork:
+    """The maps of a network with initial weights. Raises what `create_features` does."""
     if not spec.body.children:
         raise SpecError(f"{spec.name} has no body that could give features")
     spec = replace(spec, head=Seq(), aux=())

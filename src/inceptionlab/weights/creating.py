@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.nn.features import FeatureNetwork, backbone
 from inceptionlab.spec.network import Network
 from inceptionlab.weights.loading import load_weights
 from inceptionlab.zoo.configure import Stem, configured
@@ -41,13 +42,39 @@ def create_model(
     """
     text = name if isinstance(name, str) else name.name
     base, _, rules = text.partition("|")
-    if pretrained is False and not is_published(base.strip()):
+    if pretrained is False and not _names_weights(name):
         return build(configured(name, num_classes, in_channels, input_size, **options))
     row = find_published(base.strip(), pretrained)
     model = name if isinstance(name, Network) else " | ".join(part for part in (row.form, rules.strip()) if part)
     classes = row.outputs if num_classes is None else num_classes
     size = (row.input.height, row.input.width) if input_size is None else input_size
     return _loaded(configured(model, classes, in_channels, size, **options), row)
+
+
+def create_features(
+    name: str | Network,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    stem: Stem = "auto",
+    output_stride: int | None = None,
+    pretrained: bool | str = False,
+) -> FeatureNetwork:
+    """A network's maps without its head, as detection and segmentation want them (timm's `features_only`).
+
+    `output_stride` (8 or 16) keeps the last maps finer by dilation. `pretrained` is that of `create_model`. Raises
+    `SpecError` where the stride changes nothing, and what `create_model` does.
+    """
+    if pretrained is False and not _names_weights(name):
+        return backbone(configured(name, None, in_channels, input_size, False, stem), output_stride)
+    whole = create_model(name, None, in_channels, input_size, pretrained, stem=stem)
+    features = backbone(whole.spec, output_stride)
+    weights = whole.state_dict()
+    features.load_state_dict({key: weights[key] for key in features.state_dict()})
+    return features
+
+
+def _names_weights(name: str | Network) -> bool:
+    return isinstance(name, str) and is_published(name.partition("|")[0].strip())
 
 
 def _loaded(spec: Network, row: Published) -> InceptionNetwork:

@@ -18,11 +18,13 @@ from inceptionlab.zoo.published import HUB, Published, is_published
 def weights_file(row: Published) -> Path:
     """The file of published weights, downloaded if it is not in the cache (`INCEPTIONLAB_HOME`, or the system's place).
 
-    `INCEPTIONLAB_MIRROR` is an address under which all files stand by their names; `HF_ENDPOINT` is another hub, and
-    `HF_TOKEN` is sent to it. Raises `DataError` where it cannot be had or is another than published, saying what to put
-    where by hand.
+    What torch.hub or Keras have downloaded is used where its checksum is right. `INCEPTIONLAB_MIRROR` is an address
+    under which all files stand by their names; `HF_ENDPOINT` is another hub, and `HF_TOKEN` is sent to it. Raises
+    `DataError` where it cannot be had or is another than published, saying what to put where by hand.
     """
     target = cache_folder("weights", row.name.partition("/")[0], row.file)
+    if not target.is_file() and (known := _of_another_program(row)):
+        return known
     mirror = os.environ.get("INCEPTIONLAB_MIRROR", "").rstrip("/")
     try:
         if mirror and not target.is_file():
@@ -35,6 +37,20 @@ def weights_file(row: Published) -> Path:
         if target.is_file():
             raise
         raise DataError(f"{error}; {_by_hand(row, target)}") from None
+
+
+def _of_another_program(row: Published) -> Path | None:
+    """The file in the cache of torch.hub or Keras, None where it is not there or not known to be the same."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    torch_home = Path(os.environ.get("TORCH_HOME") or caches / "torch")
+    for folder in (torch_home / "hub" / "checkpoints", Path.home() / ".keras" / "models"):
+        try:
+            if row.checksum and (folder / row.file).is_file():
+                check(folder / row.file, row.checksum)
+                return folder / row.file
+        except (DataError, OSError):
+            continue
+    return None
 
 
 def is_remote(text: object) -> TypeGuard[str | Path]:
@@ -96,9 +112,15 @@ def _hub_file(library: Any, name: str, file: str) -> Path:
     try:
         return Path(library.hf_hub_download(name, file, endpoint=hub_endpoint(), token=token))
     except Exception as error:  # the library raises whatever its parts do
-        why = (str(error).strip() or repr(error)).splitlines()[0]
         address = f"{hub_endpoint()}/{name}/resolve/main/{file}"
-        raise DataError(f"{address} could not be downloaded: {why}") from None
+        raise DataError(f"{address} could not be downloaded: {_why(error)}") from None
+
+
+def _why(error: BaseException) -> str:
+    """The first line of an error; where the library only says that it found nothing here either, of what caused it."""
+    while type(error).__name__ == "LocalEntryNotFoundError" and error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def _by_hand(row: Published, target: Path) -> str:

@@ -67,8 +67,10 @@ class Published:
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON; `sha256` is the checksum where it is one, `paper` is that of the network."""
-        more = {"name": self.full, "weights": self.name, "paper": entry(self.form).source}
-        return asdict(self) | more | {"sha256": self.checksum.partition("sha256:")[2]}
+        own, source = asdict(self), self.name.partition("/")[0]
+        first = {"name": self.full, "form": self.form, "source": source, "weights": self.name}
+        last = {"sha256": self.checksum.partition("sha256:")[2], "paper": entry(self.form).source}
+        return first | {key: value for key, value in own.items() if key not in first} | last
 
 
 @cache
@@ -121,7 +123,8 @@ def find_published(text: str | Path, weights: str | bool = True) -> Published:
     others = [row for row in published() if name in ALIASES and row.form.startswith(f"{name}.") and row.form != full]
     rows = [*own, *others] if wanted else own
     if not rows:
-        there = ", ".join(row.full for row in others) or "inceptionlab list --pretrained shows all there are"
+        there = ", ".join(row.full for row in others)
+        there = f"for other forms there are {there}" if there else "inceptionlab list --pretrained shows all there are"
         raise DataError(f"nobody has published weights for {full}; {there}")
     found = [row for row in rows if row.name == wanted] or [row for row in rows if row.name.startswith(wanted)]
     if not found:

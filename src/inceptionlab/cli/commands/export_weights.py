@@ -17,7 +17,7 @@ def export_weights(
     Parameters
     ----------
     run
-        A run folder, or a file that import-weights wrote.
+        A run folder, a file that import-weights wrote, or NAME@WEIGHTS (see list --pretrained).
     to
         The library that is to load them.
     out

@@ -21,7 +21,8 @@ def import_weights(
     ----------
     file
         .pth, .pt or .safetensors of torchvision, timm, Cadene, pytorchcv, facenet-pytorch, pytorch-fid or of
-        InceptionNeXt's authors; .h5 or .keras of Keras; .caffemodel of BVLC; .ckpt of TF-slim.
+        InceptionNeXt's authors; .h5 or .keras of Keras; .caffemodel of BVLC; .ckpt of TF-slim; or NAME@WEIGHTS (see
+        list --pretrained). A network inside of your own model is found.
     into
         The network of the zoo that it is for.
     num_classes
@@ -39,9 +40,12 @@ def import_weights(
     from inceptionlab.storage import write_tensors
     from inceptionlab.weights.creating import create_model
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.zoo.published import find_published, is_published
 
     model = create_model(into, num_classes, aux=aux)
-    names = _names(classes, model.spec.classes) if classes else None
+    row = find_published(file) if is_published(file) else None
+    known = list(row.class_names()) if row and row.outputs == model.spec.classes else None
+    names = _names(classes, model.spec.classes) if classes else known
     account = load_weights(model, file, fold_input=fold_input)
     about: dict[str, object] = {"spec": to_json(model.spec), "source": account.source}
     write_tensors(out, model.state_dict(), about | ({"classes": names} if names else {}))
