@@ -31,7 +31,8 @@ def fidelity(
     dims
         Features that are compared: 64, 192, 768 or 2048.
     weights
-        The weights of the network: pytorch-fid's pt_inception-2015-12-05-6726825d.pth, or torch-fidelity's.
+        The weights of the network: pytorch-fid's pt_inception-2015-12-05-6726825d.pth or torch-fidelity's; or a run
+        folder or a file of import-weights, of whose network the mean of the last map is compared (without --dims).
     save
         Write the statistics of A as .npz instead, which pytorch-fid and clean-fid read.
     json_
