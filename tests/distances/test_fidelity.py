@@ -311,3 +311,30 @@ def test_tensors_that_are_no_images_are_refused():
 def test_statistics_of_a_function(sets, tmp_path):
     assert save_statistics(sets / "a", tmp_path / "a.npz", Tiny()) == 9
     assert fidelity(sets / "a", tmp_path / "a.npz", Tiny()).fid == pytest.approx(0, abs=1e-9)
+
+
+def test_networks_of_ours_give_the_mean_of_their_last_map(sets):
+    """Whatever the protocol's scale, the network gets its own."""
+    network = inceptionlab.create_model("small_v1").eval()
+    images = [inceptionlab.distances.sets.image_set(sets / "a").read(i) for i in range(3)]
+    found = inceptionlab.Fidelity(network, "clean-fid")
+    pixels = torch.stack([PROTOCOLS["clean-fid"].prepare(one) for one in images]) * 128 + 128
+    x = inceptionlab.Preprocess(network.spec.input)
+    mean, std = x.mean_and_std()
+    for name in network.top_level[: network.top_level.index(network.spec.body.children[-1][0]) + 1]:
+        pixels = network.get_submodule(name)((pixels - mean) / std if name == network.top_level[0] else pixels)
+    torch.testing.assert_close(
+        found._features(np.stack([one[:20, :30] for one in images]), "real").shape[1], pixels.shape[1]
+    )
+    torch.testing.assert_close(
+        torch.cat([found._features(one[None], "real") for one in images]), pixels.mean((2, 3)), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_file_of_import_weights_says_its_network(capsys, sets, weights, tmp_path):
+    file = tmp_path / "fid.safetensors"
+    main(["import-weights", str(weights), "--into", "inception_v3.fid", "-o", str(file)])
+    capsys.readouterr()
+    whole, ours = (fidelity(sets / "a", sets / "b", one, dims=64) for one in (weights, file))
+    assert ours.fid == pytest.approx(whole.fid, rel=1e-6)
+    assert "inception_v3.fid, fid.safetensors, 64 features" in ours.citation

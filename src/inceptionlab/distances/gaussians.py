@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from scipy.linalg import lapack
 from torch import Tensor
 
@@ -76,13 +76,17 @@ class Gaussian:
     factor: Float[Tensor, "k d"]
 
     @staticmethod
-    def of_features(features: Float[Tensor, "n d"]) -> Gaussian:
-        """That of features: the centred features themselves where they are fewer than their dimensions."""
-        if len(features) < 2:
-            raise DataError(f"{len(features)} image(s) have no covariance; give at least 2, and thousands for a FID")
-        if len(features) > features.shape[1]:
-            return Gaussian.of_moments(moments_of(torch.split(features, CHUNK), features.shape[1]))
-        x = features.double()
+    def of_features(features: Float[Tensor, "n d"], which: Int64[Tensor, " m"] | None = None) -> Gaussian:
+        """That of features, or of those at `which`: the centred features themselves where they are fewer than their
+        dimensions. Raises `DataError` for fewer than 2.
+        """
+        index = torch.arange(len(features)) if which is None else which
+        if len(index) < 2:
+            raise DataError(f"{len(index)} image(s) have no covariance; give at least 2, and thousands for a FID")
+        if len(index) > features.shape[1]:
+            parts = (features[part] for part in torch.split(index, CHUNK))
+            return Gaussian.of_moments(moments_of(parts, features.shape[1]))
+        x = features[index].double()
         mean = x.mean(0)
         return Gaussian(mean, (x - mean) / (len(x) - 1) ** 0.5)
 

@@ -85,14 +85,14 @@ def floor(side: Sample, seed: int = 0) -> float | None:
         return None
     order = torch.randperm(len(side.features), generator=stream(seed, "halves"))
     half = len(order) // 2
-    halves = (side.features[order[:half]], side.features[order[half : 2 * half]])
-    return frechet(*(Gaussian.of_features(one) for one in halves))
+    halves = (order[:half], order[half : 2 * half])
+    return frechet(*(Gaussian.of_features(side.features, one) for one in halves))
 
 
 def _part(side: Sample, order: Tensor | None, share: float) -> Gaussian:
     if side.features is None or order is None:
         return side.gaussian
-    return Gaussian.of_features(side.features[order[: round(share * len(order))]])
+    return Gaussian.of_features(side.features, order[: round(share * len(order))])
 
 
 def _directions(a: Gaussian, b: Gaussian) -> Float[Tensor, "d k"]:
@@ -123,4 +123,4 @@ def _redrawn(side: Sample, drawn: np.random.Generator) -> Gaussian:
     if side.features is None:
         return side.gaussian
     n = len(side.features)
-    return Gaussian.of_features(side.features[torch.from_numpy(drawn.integers(n, size=n))])
+    return Gaussian.of_features(side.features, torch.from_numpy(drawn.integers(n, size=n)))

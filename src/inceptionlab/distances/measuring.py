@@ -14,7 +14,7 @@ from inceptionlab.distances.comparing import Side, basis_of, compared
 from inceptionlab.distances.extraction import Extraction, threads
 from inceptionlab.distances.gaussians import CHUNK, Gaussian, frechet, moments_of
 from inceptionlab.distances.intervals import Sample
-from inceptionlab.distances.networks import Extract, FeatureSource, any_network, extractor, frechet_network
+from inceptionlab.distances.networks import Extract, FeatureSource, any_network, extractor, network_source, of_member
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
 from inceptionlab.distances.result import FidelityResult, Moved
@@ -22,6 +22,7 @@ from inceptionlab.distances.sets import ImageSet, ImagesOf, image_set
 from inceptionlab.distances.statistics import read_statistics, write_statistics
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.about import Precision
+from inceptionlab.nn.building import InceptionNetwork
 
 BATCH = 32
 CALIBRATING, TRIED = 64, 64
@@ -41,13 +42,14 @@ def fidelity(
 
     A set is a folder, .parquet, a named set or one of the hub (see `image_set`), a tensor of bytes, or .npz statistics,
     of which FID alone is told. `network` is a file of weights for the network of the distance, whose `dims` features
-    are compared, or any module of images `b 3 299 299` to features `b d`. Features are kept in the user's cache by
+    are compared, a run folder or a network of ours, of which the mean of the last map is, or any module of images
+    `b 3 299 299` to features `b d`. Features are kept in the user's cache by
     content. Under an initialised process group the processes share the work and each gets the result.
 
     Raises `DataError` for sets and weights that cannot be used, `ConfigError` for unknown names.
     """
     chosen, texts = settings or Settings(), (generated, real)
-    source = source_of(network, dims)
+    source = source_of(network, dims, protocol)
     sets = [None if _is_statistics(one) else _several(image_set(one, chosen.data_dir)) for one in texts]
     work = extraction(source, protocol, next((one for one in reversed(sets) if one is not None), None), chosen)
     sides = [_side(one, images, work) for one, images in zip(texts, sets, strict=True)]
@@ -69,7 +71,7 @@ def save_statistics(
 
     Raises what `fidelity` does.
     """
-    chosen, source = settings or Settings(), source_of(network, dims)
+    chosen, source = settings or Settings(), source_of(network, dims, protocol)
     found = _several(image_set(images, chosen.data_dir))
     features = extraction(source, protocol, found, chosen).features(found)
     write_statistics(path, moments_of(torch.split(features, CHUNK), source.dims))
@@ -95,11 +97,16 @@ def extraction(source: FeatureSource, protocol: str, images: ImageSet | None, ch
     return plain
 
 
-def source_of(network: Path | str | nn.Module | FeatureSource | None, dims: int) -> FeatureSource:
+def source_of(
+    network: Path | str | nn.Module | FeatureSource | None, dims: int, protocol: str
+) -> FeatureSource:  # fmt: skip
     """The features of a file of weights, of a module, or of what is a source already. Raises what `fidelity` does."""
     if isinstance(network, FeatureSource):
         return network
-    return any_network(network) if isinstance(network, nn.Module) else frechet_network(network, dims)
+    way = protocol_of(protocol)
+    if isinstance(network, InceptionNetwork):
+        return of_member(network, way, "as given")
+    return any_network(network) if isinstance(network, nn.Module) else network_source(network, dims, way)
 
 
 def _is_statistics(one: ImagesOf) -> bool:

@@ -43,7 +43,7 @@ class Fidelity:
         self, network: Path | str | nn.Module | FeatureSource | None = None, protocol: ProtocolName = "pytorch-fid",
         dims: int = 2048, settings: Settings | None = None, keep: bool = True,
     ) -> None:  # fmt: skip
-        self.source, self.protocol = source_of(network, dims), protocol_of(protocol)
+        self.source, self.protocol = source_of(network, dims, protocol), protocol_of(protocol)
         self.settings, self.keep = settings or Settings(), keep
         self.engine: Extract | None = None
         self.reset(real=True)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 NEAREST, NEAREST_OF_DENSITY = 3, 5
 """The papers' numbers of neighbours, without the image itself."""
-CHUNK = 1024
+CHUNK = 256
+"""Images whose distances to all others are held at once."""
 SAME, NEAR = 1e-3, 0.5
 """A distance below this share of the features' length: the same image. Below this share of the usual distance between
 neighbours of the real set: a near duplicate."""
@@ -36,7 +37,7 @@ class Neighbours:
 
 def neighbours(generated: Float[Tensor, "n d"], real: Float[Tensor, "m d"]) -> Neighbours:
     """Distances between all images in float64, a few rows at a time."""
-    centre = real.double().mean(0)  # distances stay, and rounding is that of the deviations
+    centre = _mean(real)  # distances stay, and rounding is that of the deviations
     x, y = Points.of(generated, centre), Points.of(real, centre)
     radii_x, radii_y = _radii(x), _radii(y)
     n, m = len(generated), len(real)
@@ -79,7 +80,7 @@ class Points:
     def to(self, other: Points, rows: slice) -> Float[Tensor, "r m"]:
         """The distances of some rows to all others."""
         x = self.values[rows].double() - self.centre
-        parts = [torch.mm(x, (part.double() - self.centre).T) for part in torch.split(other.values, 4 * CHUNK)]
+        parts = [torch.mm(x, (part.double() - self.centre).T) for part in torch.split(other.values, 16 * CHUNK)]
         squared = torch.cat(parts, 1).mul_(-2).add_(other.squares).add_(self.squares[rows, None])
         return squared.clamp_min_(0).sqrt_()
 
@@ -96,6 +97,11 @@ def _radii(points: Points, which: tuple[int, ...] = (NEAREST, NEAREST_OF_DENSITY
         found.append(d.topk(max(kept) + 1, largest=False, sorted=True).values)
     sorted_distances = torch.cat(found)
     return [sorted_distances[:, k] for k in kept]
+
+
+def _mean(features: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
+    """The mean in float64, of which no more than some rows are converted at once."""
+    return torch.stack([part.double().sum(0) for part in torch.split(features, CHUNK)]).sum(0) / len(features)
 
 
 def _share(flags: Bool[Tensor, " n"]) -> float:

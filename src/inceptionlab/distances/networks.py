@@ -14,13 +14,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from inceptionlab.distances.protocols import SIDE, ImageProtocol
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.choosing import key_of
 from inceptionlab.exporting.engines import Precision, open_engine
 from inceptionlab.exporting.optimizing import optimize
+from inceptionlab.exporting.pixels import Normalised
 from inceptionlab.exporting.quantizing import quantized
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.nn.layers.branches import Chain
+from inceptionlab.runs.prediction import load_run
+from inceptionlab.spec.network import Input
+from inceptionlab.storage import read_about
 from inceptionlab.weights.loading import load_weights
 from inceptionlab.zoo.inception_v3 import fid
 
@@ -41,27 +46,63 @@ class FeatureSource:
     classifier: Float[Tensor, "c d"] | None = None
 
 
-def frechet_network(weights: Path | str | None, dims: int = 2048) -> FeatureSource:
-    """The network of the Frechet Inception distance (Heusel et al. 2017) with a file's weights, pytorch-fid's or any
-    that `load_weights` reads.
+def network_source(weights: Path | str | None, dims: int, protocol: ImageProtocol) -> FeatureSource:
+    """The features of what a user names: a file of weights for the network of the Frechet Inception distance (Heusel et
+    al. 2017), pytorch-fid's or any that `load_weights` reads, or a run folder or a file of `import-weights`, whose
+    network's last map is averaged.
 
     Raises `ConfigError` where no weights are given or `dims` is none of 64, 192, 768 and 2048, `DataError` for weights
     that do not fit.
     """
-    if dims not in DIMS:
-        raise ConfigError(f"--dims {dims} is none of {', '.join(map(str, DIMS))}")
     if weights is None:
         raise ConfigError(
             "give the weights of the network by --weights FILE: pytorch-fid's are inception_v3.fid@pytorch-fid, which "
             "is fetched by that name, or the file pt_inception-2015-12-05-6726825d.pth"
         )
-    network = build(fid(), init=None)
-    load_weights(network, weights)
-    return of_frechet_network(network, dims, Path(weights).name)
+    place = Path(weights)
+    if place.is_dir() or (place.suffix == ".safetensors" and "spec" in read_about(place)):
+        network = load_run(place).network
+    else:
+        network = build(fid(), init=None)
+        load_weights(network, place)
+    if network.spec.name == fid().name:
+        return of_frechet_network(network, dims, place.name)
+    return of_member(network, protocol, place.name)
+
+
+def of_member(network: InceptionNetwork, protocol: ImageProtocol, title: str) -> FeatureSource:
+    """The mean of the last map of any network of ours, which gets images of 299 pixels on its own scale.
+
+    Raises `ConfigError` for a network of grey images, or without a body.
+    """
+    taken, body = network.spec.input, network.spec.body.children
+    if taken.channels != 3 or not body:
+        raise ConfigError(f"{network.spec.title} takes no images of 3 channels, or has no body; give another network")
+    last = network.top_level.index(body[-1][0])
+    parts = {name: network.get_submodule(name) for name in network.top_level[: last + 1]}
+    scale = {"pixels": Pixels(protocol.scale), "normalised": Normalised(taken)}
+    module = Chain({**scale, **parts, "mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten()}).eval()
+    with torch.no_grad():
+        found = module(torch.zeros(1, 3, SIDE, SIDE))
+    return FeatureSource(module, f"{network.spec.title}, {title}", f"{key_of(network)}-mean", found.shape[1])
+
+
+class Pixels(nn.Module):
+    """Values on the scale of an input, `b c h w`, back to pixels from 0 to 255."""
+
+    def __init__(self, scale: Input) -> None:
+        super().__init__()
+        self.normalised = Normalised(scale)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Multiply and add."""
+        return self.normalised.pixels(x)
 
 
 def of_frechet_network(network: InceptionNetwork, dims: int, title: str) -> FeatureSource:
-    """The features of a network of the distance that is at hand."""
+    """The features of a network of the distance that is at hand. Raises `ConfigError` for `dims` that it has not."""
+    if dims not in DIMS:
+        raise ConfigError(f"--dims {dims} is none of {', '.join(map(str, DIMS))}")
     last = network.top_level.index(DIMS[dims])
     body = {name: network.get_submodule(name) for name in network.top_level[: last + 1]}
     module = Chain({**body, "mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten()}).eval()
@@ -69,7 +110,7 @@ def of_frechet_network(network: InceptionNetwork, dims: int, title: str) -> Feat
     return FeatureSource(module, f"{network.spec.name}, {title}", f"{key_of(network)}-{dims}", dims, classifier)
 
 
-def any_network(module: nn.Module, side: int = 299) -> FeatureSource:
+def any_network(module: nn.Module, side: int = SIDE) -> FeatureSource:
     """The features of any module that takes images `b 3 h w` as a protocol prepares them and gives `b d`.
 
     Raises `DataError` for one that gives something else.

@@ -18,17 +18,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inceptionlab.errors import ConfigError, nearest
+from inceptionlab.spec.network import Input
 
 ProtocolName = Literal["pytorch-fid", "clean-fid", "torch-fidelity"]
 SIDE = 299
+AROUND_128 = Input(mean=(128 / 255,), std=(128 / 255,))
+"""TensorFlow's scale: (value − 128) / 128."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageProtocol:
-    """The way of an image `h w 3` of bytes to an input `3 299 299`, and what it is called in a line."""
+    """The way of an image `h w 3` of bytes to an input `3 299 299`, what it is called in a line, and the scale of the
+    input's values.
+    """
 
     name: str
     resize: str
+    scale: Input
     prepare: Callable[[UInt8[np.ndarray, "h w 3"]], Float[Tensor, "3 h2 w2"]]
 
 
@@ -68,9 +74,9 @@ def _between(x: Tensor, axis: int) -> Tensor:
 
 
 PROTOCOLS: dict[ProtocolName, ImageProtocol] = {
-    "pytorch-fid": ImageProtocol("pytorch-fid", "bilinear without antialiasing", pytorch_fid),
-    "clean-fid": ImageProtocol("clean-fid", "Pillow's bicubic in floats", clean_fid),
-    "torch-fidelity": ImageProtocol("torch-fidelity", "TensorFlow 1's bilinear", torch_fidelity),
+    "pytorch-fid": ImageProtocol("pytorch-fid", "bilinear without antialiasing", Input(), pytorch_fid),
+    "clean-fid": ImageProtocol("clean-fid", "Pillow's bicubic in floats", AROUND_128, clean_fid),
+    "torch-fidelity": ImageProtocol("torch-fidelity", "TensorFlow 1's bilinear", AROUND_128, torch_fidelity),
 }
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
-from typing import Any, cast
+from typing import Any
 
 from inceptionlab.data.registry import default_recipe
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.setup import Setup
-from inceptionlab.training.recipe import Recipe, load_recipe
+from inceptionlab.training.recipe import Recipe, flat, load_recipe
 from inceptionlab.zoo.registry import is_known
 
 
@@ -51,12 +51,3 @@ def _recipe_of(run: RunFolder) -> dict[str, Any]:
 
 def _settings(values: Mapping[str, Any]) -> list[str]:
     return [f"--set {quote(f'{name}={json.dumps(value)}')}" for name, value in values.items()]
-
-
-def flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table of tables with dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        inner = flat(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else None
-        found |= {name: value} if inner is None else {f"{name}.{key}": item for key, item in inner.items()}
-    return found

@@ -14,13 +14,14 @@ from inceptionlab import storage
 from inceptionlab.analysis.difference import diff
 from inceptionlab.report.figures import HUES
 from inceptionlab.report.page import Table, render
-from inceptionlab.runs.repeating import command_of, flat
+from inceptionlab.runs.repeating import command_of
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import label
 from inceptionlab.studies.plots import changed_block, costs_svg, curves_svg, effects_svg, interactions_svg
 from inceptionlab.studies.results import HEADS, StudyResults
 from inceptionlab.studies.running import Run
 from inceptionlab.studies.tables import budget, latex, limits, markdown, verdict_table
+from inceptionlab.training.recipe import flat
 
 MOST_NAMES = 24
 """Cells up to which their names stand beside the charts; their numbers are those of the table."""

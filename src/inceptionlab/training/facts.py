@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from inceptionlab.describing import Described, fields_of, paragraph
 from inceptionlab.errors import ConfigError, nearest
-from inceptionlab.training.recipe import Recipe, as_table, load_recipe, recipe_file, recipe_names
+from inceptionlab.training.recipe import Recipe, as_table, flat, load_recipe, recipe_file, recipe_names
 
 _COMMAND = "Command: "
 
@@ -60,7 +60,7 @@ def _with_example(one: Described, recipes: list[RecipeFacts]) -> Described:
 
 
 def _facts(name: str) -> RecipeFacts:
-    values, usual = _flat(as_table(load_recipe(name))), _flat(as_table(Recipe()))
+    values, usual = flat(as_table(load_recipe(name))), flat(as_table(Recipe()))
     comments = _comments(recipe_file(name))
     command = next((line.removeprefix(_COMMAND) for line in comments if line.startswith(_COMMAND)), "")
     meaning = paragraph(" ".join(line for line in comments if not line.startswith(_COMMAND)))
@@ -74,13 +74,4 @@ def _comments(file: Path) -> list[str]:
         if not line.startswith("#"):
             break
         found.append(line.lstrip("# "))
-    return found
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of a table, those of tables within it by dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        inner = _flat(cast(Mapping[str, Any], value), f"{prefix}{name}.") if isinstance(value, Mapping) else None
-        found |= {f"{prefix}{name}": value} if inner is None else inner
     return found

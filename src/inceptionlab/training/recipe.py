@@ -219,5 +219,14 @@ def defining(recipe: Recipe) -> dict[str, Any]:
     return {name: value for name, value in asdict(recipe).items() if name not in later or value != later[name]}
 
 
+def flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of tables with dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = flat(cast(Mapping[str, Any], value)) if isinstance(value, Mapping) else None
+        found |= {name: value} if inner is None else {f"{name}.{key}": item for key, item in inner.items()}
+    return found
+
+
 def _folder() -> Any:
     return files("inceptionlab.training") / "recipes"

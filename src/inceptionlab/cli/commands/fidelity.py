@@ -32,7 +32,8 @@ def fidelity(
         Features that are compared: 64, 192, 768 or 2048.
     weights
         The weights of the network: inception_v3.fid@pytorch-fid, which is fetched, or a file of pytorch-fid's or
-        torch-fidelity's.
+        torch-fidelity's; or a run folder or a file of import-weights, of whose network the mean of the last map is
+        compared (without --dims).
     save
         Write the statistics of A as .npz instead, which pytorch-fid and clean-fid read.
     json_
