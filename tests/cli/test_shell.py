@@ -113,7 +113,7 @@ def test_errors_have_their_codes_and_bugs_their_tracebacks(capsys, tmp_path):
         (["show"], '"show" parameter --name requires an argument'),
         (["show", "googlenet", "--dept", "2"], "Did you mean --depth?"),
         (["show", "googlenet", "--depth", "1", "--depth", "2"], "--depth specified multiple times"),
-        (["train", "--epochs", "x"], 'unable to convert "x" into int'),
+        (["train", "--epochs", "x"], "'x' is no whole number"),
         (["study", "rnu"], 'Did you mean "run"?'),
         (["predict", "run", "--code"], "--code needs a file"),
     ],

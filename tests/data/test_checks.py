@@ -81,7 +81,7 @@ def test_sets_in_memory_are_checked_too():
 
 
 def test_what_is_no_folder_is_said(tmp_path):
-    with pytest.raises(DataError, match="is not a folder of images"):
+    with pytest.raises(DataError, match="none does not exist"):
         check_folder(tmp_path / "none")
     with pytest.raises(DataError, match=r"has 0 class folders"):
         check_folder(tmp_path)

@@ -254,7 +254,7 @@ def test_bad_folders_are_refused(tmp_path, monkeypatch):
 def test_unknown_data_are_refused(tmp_path, monkeypatch):
     monkeypatch.delenv("INCEPTIONLAB_DATA", raising=False)
     with pytest.raises(DataError, match="did you mean 'cifar10'"):
-        load_data("cifar-10")
+        load_data("cifra10")
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="is a file"):
         load_data(str(tmp_path / "file"))
@@ -334,6 +334,7 @@ def test_cifar_is_downloaded_once_with_its_checksum(tmp_path, monkeypatch, serve
     (root / source.file).unlink()
     assert len(load_data("cifar10", data_dir=tmp_path / "data", mirror=address).test) == 4
     monkeypatch.setenv("INCEPTIONLAB_MIRROR", address)
+    (root / source.file).write_bytes(data)
     assert len(load_data("cifar10", data_dir=tmp_path / "other").test) == 4
 
 

@@ -1,8 +1,10 @@
 """`Fidelity`, told a batch at a time."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,7 +130,8 @@ def test_two_processes_give_the_value_of_one(images, tmp_path, keep):
     one = metric.compute()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += [str(tmp_path / "shared.py"), keep, str(tmp_path / "parts.pt")]
-    two = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    two = json.loads(subprocess.run(command, stdout=subprocess.PIPE, env=env, check=True).stdout)
     assert two["n"] == 30
     assert two["fid"] == pytest.approx(one.fid, rel=1e-9)
     assert two["kid_whole"] == (None if keep != "keep" else pytest.approx(one.kid_whole, rel=1e-9))

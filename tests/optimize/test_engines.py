@@ -287,7 +287,7 @@ def test_the_search_keeps_layers_until_the_predicts_agree(run, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (["export", "nowhere/run", "--to", "onnx"], "does not exist"),
+    (["export", "nowhere/run", "--to", "onnx"], "there is no nowhere/run"),
     (["export", "smal_fast", "--to", "onnx"], "did you mean"),
     (["export", "small_fast", "--to", "onnx", "--int8"], "needs a run folder"),
     (["export", "small_fast", "--to", "onnx", "--int8", "--pixels"], "takes normalised images"),
