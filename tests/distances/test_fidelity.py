@@ -317,7 +317,7 @@ def test_statistics_of_a_function(sets, tmp_path):
 
 def test_networks_of_ours_give_the_mean_of_their_last_map(sets):
     """Whatever the protocol's scale, the network gets its own."""
-    network = inceptionlab.create_model("small_v1").eval()
+    network = inceptionlab.create_model("inception_next_atto").eval()
     images = [inceptionlab.distances.sets.image_set(sets / "a").read(i) for i in range(3)]
     found = inceptionlab.Fidelity(network, "clean-fid")
     pixels = torch.stack([PROTOCOLS["clean-fid"].prepare(one) for one in images]) * 128 + 128
