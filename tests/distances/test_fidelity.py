@@ -214,8 +214,10 @@ def test_a_cache_that_cannot_be_written_is_done_without(sets, tmp_path, monkeypa
     assert fidelity(sets / "a", sets / "b", Tiny()).fid == first.fid
 
 
-def test_lower_precisions_say_how_far_they_move_the_value(sets, weights):
-    found = fidelity(sets / "a", sets / "b", weights, dims=64, settings=Settings("bf16"))
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_lower_precisions_say_how_far_they_move_the_value(sets, weights, precision):
+    found = fidelity(sets / "a", sets / "b", weights, dims=64, settings=Settings(precision))
+    assert found.moved.images == 9
     assert 0 < found.moved.features < 0.05
     assert found.moved.fid == pytest.approx(found.moved.fid_fp32, rel=0.2)
     assert fidelity(sets / "a", sets / "b", weights, dims=64).moved is None
@@ -315,7 +317,7 @@ def test_statistics_of_a_function(sets, tmp_path):
 
 def test_networks_of_ours_give_the_mean_of_their_last_map(sets):
     """Whatever the protocol's scale, the network gets its own."""
-    network = inceptionlab.create_model("small_v1").eval()
+    network = inceptionlab.create_model("inception_next_atto").eval()
     images = [inceptionlab.distances.sets.image_set(sets / "a").read(i) for i in range(3)]
     found = inceptionlab.Fidelity(network, "clean-fid")
     pixels = torch.stack([PROTOCOLS["clean-fid"].prepare(one) for one in images]) * 128 + 128
@@ -338,3 +340,10 @@ def test_a_file_of_import_weights_says_its_network(capsys, sets, weights, tmp_pa
     whole, ours = (fidelity(sets / "a", sets / "b", one, dims=64) for one in (weights, file))
     assert ours.fid == pytest.approx(whole.fid, rel=1e-6)
     assert "inception_v3.fid, fid.safetensors, 64 features" in ours.citation
+
+
+def test_two_images_a_side_are_enough_for_what_they_tell():
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8))
+    found = fidelity(images[:2], images[2:], Tiny())
+    assert (found.kid_error, found.precision, found.fid_floor) == (None, None, None)
+    json.dumps(found.as_record(), allow_nan=False)

@@ -22,13 +22,13 @@ CHUNK = 2048
 @dataclass(frozen=True, slots=True)
 class KernelDistance:
     """`mean` and `std` over random subsets, as published numbers are; `whole` of all images, with its standard `error`
-    (not a number below 3 images).
+    (None below 3 images).
     """
 
     mean: float
     std: float
     whole: float
-    error: float
+    error: float | None
 
 
 def kernel_distance(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> KernelDistance:
@@ -58,7 +58,7 @@ def _subsets(a: Tensor, b: Tensor) -> tuple[float, float]:
     return float(found.mean()), float(found.std())
 
 
-def _whole(a: Tensor, b: Tensor) -> tuple[float, float]:
+def _whole(a: Tensor, b: Tensor) -> tuple[float, float | None]:
     """(the unbiased estimate from all pairs, its standard error)."""
     within = [_sums(one, one) - _kernel_of_itself(one) for one in (a, b)]
     across = [_sums(a, b), _sums(b, a)]
@@ -66,7 +66,7 @@ def _whole(a: Tensor, b: Tensor) -> tuple[float, float]:
     aa, bb, ab = within[0].sum(), within[1].sum(), across[0].sum()
     whole = aa / (n * (n - 1)) + bb / (m * (m - 1)) - 2 * ab / (n * m)
     if min(n, m) < 3:
-        return whole.item(), float("nan")
+        return whole.item(), None
     without_a = (aa - 2 * within[0]) / ((n - 1) * (n - 2)) + bb / (m * (m - 1)) - 2 * (ab - across[0]) / ((n - 1) * m)
     without_b = aa / (n * (n - 1)) + (bb - 2 * within[1]) / ((m - 1) * (m - 2)) - 2 * (ab - across[1]) / (n * (m - 1))
     variance = without_a.var(correction=0) * (n - 1) + without_b.var(correction=0) * (m - 1)
