@@ -40,6 +40,8 @@ def test_every_command_has_help_with_examples(capsys, command):
     code, out, _ = run(capsys, *command.split(), "--help")
     assert code == 0
     assert f"Examples:\n  inceptionlab {command}" in out
+    for example in COMMANDS[command]["examples"]:  # on one line of a narrow terminal, so that it can be copied
+        assert f"  {example}" in (line.rstrip() for line in out.splitlines())
 
 
 def test_help_and_specs_import_no_torch():

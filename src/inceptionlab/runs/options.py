@@ -59,8 +59,7 @@ class Machine:
     grad_checkpoint: str = ""
     """Nodes whose activations are computed again in the backward pass, for less memory ("inception*", "*")."""
     compile: Compile = "none"
-    """Mode of torch.compile: minutes before the first step on a CPU, less time per step; "reduce-overhead" records CUDA
-    graphs."""
+    """Mode of torch.compile: minutes before the first step on a CPU, less time per step later."""
     shard: bool = False
     """Divide weights, gradients and the optimiser's state among the processes that torchrun started (FSDP)."""
 
@@ -81,8 +80,7 @@ class Choices:
     aux: bool = False
     """Train with the network's auxiliary heads."""
     weights: Path | None = None
-    """Begin with the weights of a run folder or of a file, ours or another library's, or with published ones
-    ("inception_v3@timm"), and with their stem; a classifier for other classes is new."""
+    """Begin with the weights of a run, a file, or published ones ("inception_v3@timm"), and with their stem."""
     limit_train: Count | None = None
     """Use only so many training images, for a trial."""
     limit_test: Count | None = None
