@@ -312,7 +312,9 @@ def test_an_imported_file_predicts(googlenet, tmp_path, capsys):
 def test_what_is_no_file_of_weights_is_said_without_the_words_of_torch(tmp_path):
     whole = nn.Sequential(nn.Conv2d(3, 4, 1))
     torch.save(whole, tmp_path / "whole.pth")
-    torch.save({"epoch": 3, "net": whole.state_dict()}, tmp_path / "other.pth")
+    torch.save({"epoch": 3, "net": whole.state_dict()}, tmp_path / "training.pth")
+    assert list(read_state(tmp_path / "training.pth")) == ["0.weight", "0.bias"]
+    torch.save({"epoch": 3, "lr": [0.1]}, tmp_path / "other.pth")
     (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
     words = {
         "none.pth": "does not exist; give a file of weights", "": "is a folder, not a file of weights",

@@ -179,11 +179,11 @@ def test_files_that_are_no_weights_are_refused_and_run_no_code(tmp_path, file, c
     torch.save(Evil(), tmp_path / "evil2.pth")
     with pytest.raises(DataError, match="cannot be read as weights"):
         read_state(tmp_path / "evil2.pth")
-    for value, words in (([1, 2], "holds list"), ({"a": 3}, "'a' is int")):
+    for value, words in (([1, 2], "holds a list"), ({"a": 3}, "'a' is of the type int")):
         torch.save(value, tmp_path / "x.pth")
         with pytest.raises(DataError, match=words):
             read_state(tmp_path / "x.pth")
-    with pytest.raises(DataError, match="is not a file"):
+    with pytest.raises(DataError, match="none.pth does not exist"):
         read_state(tmp_path / "none.pth")
     assert "code ran" not in capfd.readouterr().out
 
