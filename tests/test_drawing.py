@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +14,7 @@ from inceptionlab.analysis.drawing import draw, draw_node, scene
 from inceptionlab.analysis.figures import SIZES
 from inceptionlab.analysis.geometry import measure_node
 from inceptionlab.analysis.scene import Filled, Rect, Text
+from inceptionlab.cli import main
 from inceptionlab.rules import attend, residual
 from inceptionlab.spec import Concat, Conv, Input, Linear, Network, Pool, Residual, Seq
 from tests.random_specs import specs
@@ -199,6 +201,18 @@ def test_a_drawing_is_saved_as_png_and_pdf(tmp_path):
     assert pdf.startswith(b"%PDF")
     assert pdf.rstrip().endswith(b"%%EOF")
     assert save_drawing(spec, tmp_path / "a.svg").read_text(encoding="utf-8") == draw(spec)
+
+
+def test_letters_that_are_too_small_to_read_are_said(tmp_path, capsys):
+    file = tmp_path / "slide.png"
+    main(["draw", "small_v1", "--layout", "horizontal", "--width", "1920", "-o", str(file)])
+    printed = capsys.readouterr()
+    assert printed.out == f"{file}\n"
+    assert "letters of slide.png are 4 pixels high" in printed.err
+    width = re.search(r"--width (\d+)", printed.err)[1]
+    for arguments in (["--width", width], ["--node", "inception3a"], []):
+        main(["draw", "small_v1", "--layout", "horizontal", *arguments, "-o", str(file)])
+        assert not capsys.readouterr().err
 
 
 def test_names_in_other_scripts_are_drawn_without_a_warning(tmp_path):

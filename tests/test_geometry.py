@@ -11,6 +11,9 @@ from inceptionlab import (
     SpecError,
     build,
     build_node,
+    create_model,
+    diff,
+    draw,
     explain,
     get_spec,
     list_models,
@@ -201,3 +204,18 @@ def test_a_network_of_no_classes_gives_features():
 def test_ceil_mode_starts_the_last_window_inside():
     assert measure_node(Pool("max", 2, 2, "valid", ceil=True), (1, 7, 7)).output == (1, 4, 4)
     assert measure_node(Pool("max", 3, 2, 1, ceil=True), (1, 6, 6)).output == (1, 4, 4)
+
+
+@pytest.mark.parametrize("use", [measure, build, draw, lambda it: diff(it, it), lambda it: explain(it, "fc")])
+def test_what_is_no_network_is_said(use):
+    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; get_spec\('small_v1'\) is the network"):
+        use("small_v1")
+    with pytest.raises(SpecError, match=r"an object of the type InceptionNetwork was given; its .spec is one"):
+        use(create_model("inception_net", 10))
+
+
+def test_kernel_size_leaves_the_grid_and_dilation_grows_linearly():
+    sizes = {kernel: measure_node(Conv(8, kernel, 2), (3, 32, 32)).output for kernel in (1, 3, 5, 7)}
+    assert set(sizes.values()) == {(8, 16, 16)}
+    fields = [measure_node(Conv(8, 3, dilation=d), (3, 64, 64)).field.height.largest for d in (1, 2, 3, 4)]
+    assert fields == [3, 5, 7, 9]

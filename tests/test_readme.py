@@ -28,7 +28,7 @@ def test_the_code_is_the_same_in_both_languages():
     assert english == chinese
 
 
-@pytest.mark.parametrize(("page", "language"), zip(PAGES, ("en", "zh"), strict=True))
+@pytest.mark.parametrize(("page", "language"), list(zip(PAGES, ("en", "zh"), strict=True)))
 def test_the_table_is_the_registry(page, language, capsys):
     main(["list", "--markdown", "--lang", language])
     assert capsys.readouterr().out.strip() in (ROOT / page).read_text()

@@ -84,6 +84,14 @@ def test_the_naive_module_of_figure_2a():
     assert measured.output == (64 + 128 + 32 + 192, 28, 28)
 
 
+def test_inception_v4_has_no_residuals():
+    kinds = {
+        name: {type(row.node).__name__ for row in measure(get_spec(name)).walk()}
+        for name in ("inception_v4", "inception_resnet_v1.paper", "inception_resnet_v2.paper")
+    }
+    assert [name for name, found in kinds.items() if "Residual" not in found] == ["inception_v4"]
+
+
 @pytest.mark.parametrize("name", LITERAL_BLOCKS)
 @pytest.mark.parametrize(("i", "channels"), list(enumerate((64, 192, 256))))
 def test_the_modules_of_the_tutorial(name, i, channels):

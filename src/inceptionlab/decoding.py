@@ -4,6 +4,7 @@ and ranges. Inside it, values are what their types say.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -154,7 +155,17 @@ def loads_toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as problem:  # ValueError: also a number of more digits than Python reads
-        raise ConfigError(f"{where} is not TOML: {problem}") from None
+        raise ConfigError(f"{where} is not TOML: {problem}{_unquoted(text, problem)}") from None
+
+
+def _unquoted(text: str, problem: Exception) -> str:
+    """What to do where a name of other scripts stands bare in the line of the problem: TOML wants it in quotes."""
+    place = re.search(r"at line (\d+)", str(problem))
+    if place is None:
+        return ""
+    key = text.split("\n")[int(place[1]) - 1].partition("#")[0].partition("=")[0]
+    name = re.search(r"\w*[^\W\x00-\x7f]\w*", re.sub(r"\"[^\"]*\"|'[^']*'", "", key))
+    return f'; a name of other letters than a to z stands in quotes: "{name[0]}"' if name else ""
 
 
 @cache

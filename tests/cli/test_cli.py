@@ -71,6 +71,7 @@ def test_show(capsys):
     _, out, _ = run(capsys, "show", "googlenet.paper")
     assert "inception3a" in out
     assert "13,378,280" in out
+    assert "field: receptive field in pixels of the input, along the shortest … the longest path" in out
     _, out, _ = run(capsys, "show", "inception_net", "--json")
     assert json.loads(out)[0]["path"] == "conv1"
     _, out, _ = run(capsys, "show", "googlenet.gray", "--explain", "conv1")

@@ -68,7 +68,10 @@ def test_shared_layers_begin_alike_whatever_rules_add():
 def test_a_study_runs_reports_and_computes_only_what_is_missing(file, tmp_path, capsys):
     out = tmp_path / "out"
     main(["study", "plan", str(file)])
-    assert "4 cells x 2 seeds = 8 runs" in capsys.readouterr().out
+    plan = capsys.readouterr().out
+    assert "4 cells x 2 seeds = 8 runs" in plan
+    assert plan.splitlines()[2] == "    the reference"
+    assert plan.count("the network of the reference") == 1
     main(["study", "run", str(file), "--out", str(out), "--device", "cpu"])
     printed = capsys.readouterr().out
     assert "8 runs, 0 done before" in printed
@@ -155,6 +158,8 @@ def test_a_killed_study_goes_on(file, tmp_path):
         (("seeds", "design = 'fraction'\nseeds"), "one in 2 of the cells of 2 factors"),
         (("epochs = 2", "epoch = 2"), "a recipe has no field 'epoch'"),
         (("limit_train = 200", "limit_train = "), "is not TOML"),
+        (("[factors.residual]", "[factors.残差]"), 'stands in quotes: "残差"'),
+        (("off = ", "无 = "), 'stands in quotes: "无"'),
     ],
 )
 def test_what_is_wrong_in_a_study_is_said(file, change, words):

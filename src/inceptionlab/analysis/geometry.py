@@ -46,8 +46,10 @@ class _Stream:
 def measure(network: Network) -> MeasuredNetwork:
     """Measure every node of a network at its input size.
 
-    Raises `SizeError` where pixels run out, naming the node, its input and the smallest image that works.
+    Raises `SizeError` where pixels run out, naming the node, its input and the smallest image that works, `SpecError`
+    for what is no network, such as its name.
     """
+    _check_network(network)
     try:
         return _measure(network)
     except SizeError as error:
@@ -56,6 +58,17 @@ def measure(network: Network) -> MeasuredNetwork:
         size = f"{network.input.height}x{network.input.width}"
         small = ", or a small stem (rule small_stem, or stem='small')" if network.stem.children else ""
         raise SizeError(f"{network.name} at {size}: {error}; {helps}{small}") from None
+
+
+def _check_network(given: object) -> None:
+    """Raise `SpecError` for a name or a module, which other functions take, in the place of a network."""
+    if isinstance(given, Network):
+        return
+    found = f"the name {given!r}" if isinstance(given, str) else f"an object of the type {type(given).__name__}"
+    helps = f"; get_spec({given!r}) is the network" if isinstance(given, str) else ""
+    if isinstance(getattr(given, "spec", None), Network):
+        helps = "; its .spec is one"
+    raise SpecError(f"a network is needed (inceptionlab.Network), but {found} was given{helps}")
 
 
 def _measure(network: Network) -> MeasuredNetwork:

@@ -109,6 +109,7 @@ def print_network(network: Network, depth: int) -> None:
     console.print(f"parameters {total.params:,}   MACs {total.macs:,} (multiply-adds; FLOPs are twice that)")
     if network.aux:
         console.print(f"with auxiliary heads: parameters {total.params_with_aux:,}   MACs {total.macs_with_aux:,}")
+    console.print("field: receptive field in pixels of the input, along the shortest … the longest path")
 
 
 def _indented(path: str) -> str:

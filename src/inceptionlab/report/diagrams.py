@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from math import sqrt
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from inceptionlab.analysis.drawing import scene
 from inceptionlab.analysis.figures import SIZES, USUAL, Look
 from inceptionlab.analysis.scene import Disc, Filled, Rect, Scene, Shape, Stroke, Text
 from inceptionlab.analysis.svg import DARK, LIGHT, Colours, to_svg
-from inceptionlab.errors import ConfigError
+from inceptionlab.errors import ConfigError, counted
 from inceptionlab.report.figures import installed_fonts
 from inceptionlab.spec.network import Network
 
@@ -22,6 +22,8 @@ PER_INCH, POINTS = 96.0, 0.75
 """Pixels of a drawing in an inch, and points in one of them."""
 SCALE, MOST_PIXELS, LONGEST_SIDE = 2.0, 40e6, 30_000
 """Pixels of a PNG for one of the drawing and how many those are at most, unless a width is given; and of a side."""
+LEGIBLE = 6.5
+"""Pixels of the smallest letters that can be read."""
 LONGEST_PAGE = 200.0
 """Inches of a side of a page of PDF, at most."""
 
@@ -43,6 +45,21 @@ def save_drawing(
     content = to_svg(drawing, look) if file.suffix.lower() == ".svg" else render(drawing, file.suffix[1:], look, width)
     storage.write(file, content)
     return file
+
+
+def illegible(drawing: Scene, width: int | None = None) -> str:
+    """How high the smallest letters of a PNG of `width` pixels are and what makes them larger, if they are too small to
+    read; else nothing.
+    """
+    smallest = min(SIZES.values())
+    pixels = smallest * _scale(drawing, width)
+    if pixels >= LEGIBLE:
+        return ""
+    enough = ceil(drawing.width * LEGIBLE / smallest)
+    return (
+        f"{counted(round(pixels), 'pixel')} high, too small to read: draw it with --width {enough}, or draw less, "
+        "blocks as boxes (--depth 1) or one module (--node ADDRESS); .svg and .pdf have any size"
+    )
 
 
 def render(drawing: Scene, ending: str, look: Look = USUAL, width: int | None = None) -> bytes:

@@ -16,6 +16,7 @@ from inceptionlab.data.registry import describe
 from inceptionlab.errors import counted
 from inceptionlab.nn.building import build
 from inceptionlab.runs.setup import Setup
+from inceptionlab.spec.network import Network
 from inceptionlab.studies.design import Study, label
 
 LINES = 6
@@ -60,9 +61,18 @@ def plan(study: Study, data_dir: Path | None = None) -> list[PlannedCell]:
     for cell in study.cells():
         setup = study.setup(cell, study.seeds[0])
         measured, minutes = measure(setup.spec), seconds_of(setup, images) * len(study.seeds) / 60
+        differs = _against(reference, setup.spec, cell == study.reference)
         cells.append(PlannedCell(label(cell), setup.spec.title, measured.params, measured.macs, len(study.seeds),
-                                 round(minutes, 1), tuple(diff(reference, setup.spec).sentences)))  # fmt: skip
+                                 round(minutes, 1), differs))  # fmt: skip
     return cells
+
+
+def _against(reference: Network, network: Network, same_cell: bool) -> tuple[str, ...]:
+    """What differs between the network of a cell and the reference's, which another cell may share."""
+    if same_cell:
+        return ("the reference",)
+    difference = diff(reference, network)
+    return ("the network of the reference",) if difference.equal else tuple(difference.sentences)
 
 
 def seconds_of(setup: Setup, images: int) -> float:

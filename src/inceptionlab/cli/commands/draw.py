@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from inceptionlab.analysis.drawing import scene
 from inceptionlab.analysis.figures import USUAL, Look
 from inceptionlab.cli.variant import Variant
-from inceptionlab.report.diagrams import save_drawing
+from inceptionlab.report.diagrams import illegible, save_drawing
 from inceptionlab.zoo.naming import is_place
 
 
@@ -42,3 +44,5 @@ def draw(
     file = "".join(c if c.isalnum() or c in "._-" else "-" for c in ".".join([title, node] if node else [title]))
     path = out or Path(f"{file}.svg")
     print(save_drawing(network, path, node, depth, look, width))
+    if path.suffix.lower() == ".png" and (words := illegible(scene(network, node, depth, look), width)):
+        print(f"the smallest letters of {path.name} are {words}", file=sys.stderr)
