@@ -7,11 +7,13 @@ norms, activations, pooling and additions are not counted.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from inceptionlab.analysis import costs
 from inceptionlab.analysis.costs import Shape
 from inceptionlab.analysis.measured import MeasuredNetwork, MeasuredNode, format_shape
 from inceptionlab.analysis.receptive import Field, union
+from inceptionlab.decoding import shown
 from inceptionlab.errors import SizeError, SpecError
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import (
@@ -46,8 +48,11 @@ class _Stream:
 def measure(network: Network) -> MeasuredNetwork:
     """Measure every node of a network at its input size.
 
-    Raises `SizeError` where pixels run out, naming the node, its input and the smallest image that works.
+    Raises `SizeError` where pixels run out, naming the node, its input and the smallest image that works, and
+    `SpecError` for what is no network, such as the name of one.
     """
+    if not isinstance(cast(object, network), Network):
+        raise SpecError(f"{shown(network)} is no Network; network_of(NAME) gives that of a name, file or run folder")
     try:
         return _measure(network)
     except SizeError as error:
