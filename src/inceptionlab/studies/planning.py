@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -15,8 +16,10 @@ from inceptionlab.analysis.geometry import measure
 from inceptionlab.data.registry import describe
 from inceptionlab.errors import counted
 from inceptionlab.nn.building import build
+from inceptionlab.report.page import duration
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import Study, label
+from inceptionlab.training.recipe import Recipe
 
 LINES = 6
 """Lines of a difference that a planned cell shows."""
@@ -29,7 +32,7 @@ UNKNOWN = 50_000
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
     """A cell that a study will train: its network by title, with its parameters, multiply-adds and differences from the
-    reference; its runs, and the minutes that they all take by a step that was measured on the CPU.
+    reference in nodes and settings; its runs, and the minutes that they all take by a step measured on the CPU.
     """
 
     cell: str
@@ -45,7 +48,7 @@ class PlannedCell:
         lines = [
             self.cell,
             f"  {self.spec}   parameters {self.params:,}   MACs {self.macs:,}   {counted(self.runs, 'run')}, about "
-            f"{self.minutes:.1f} min",
+            f"{duration(60 * self.minutes)}",
             *(f"    {line}" for line in self.diff[:LINES]),
             *([f"    … {more} more"] if more > 0 else []),
         ]
@@ -54,15 +57,29 @@ class PlannedCell:
 
 def plan(study: Study, data_dir: Path | None = None) -> list[PlannedCell]:
     """Every cell of a study with its costs; trains a step of each network to measure it."""
-    reference = study.spec(study.reference)
+    reference = study.setup(study.reference, study.seeds[0])
     images = study.limit_train or describe(study.data, data_dir).train or UNKNOWN
     cells: list[PlannedCell] = []
     for cell in study.cells():
         setup = study.setup(cell, study.seeds[0])
         measured, minutes = measure(setup.spec), seconds_of(setup, images) * len(study.seeds) / 60
         cells.append(PlannedCell(label(cell), setup.spec.title, measured.params, measured.macs, len(study.seeds),
-                                 round(minutes, 1), tuple(diff(reference, setup.spec).sentences)))  # fmt: skip
+                                 round(minutes, 4), _changes(reference, setup)))  # fmt: skip
     return cells
+
+
+def _changes(reference: Setup, setup: Setup) -> tuple[str, ...]:
+    """What a cell changes in the network and in the recipe of the reference, a line each."""
+    nodes, before, after = diff(reference.spec, setup.spec), _settings(reference.recipe), _settings(setup.recipe)
+    changed = [f"{name} {old} → {after[name]}" for name, old in before.items() if after[name] != old]
+    return (*([] if nodes.equal else nodes.sentences), *changed) or ("the reference",)
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    values = asdict(recipe)
+    return {name: value for name, value in values.items() if name != "augment"} | {
+        f"augment.{name}": value for name, value in values["augment"].items()
+    }
 
 
 def seconds_of(setup: Setup, images: int) -> float:
