@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from inceptionlab import Input, Network, SizeError, SpecError, build, build_node, create_model, get_spec, list_models
+from inceptionlab import (
+    Input,
+    Network,
+    SizeError,
+    SpecError,
+    build,
+    build_node,
+    create_model,
+    get_spec,
+    list_models,
+    measure,
+)
 from inceptionlab.nn.checkpointing import checkpoint_modules
 from inceptionlab.spec import Block, Concat, Conv, Depthwise, Linear, Pool, Residual, Seq
 from inceptionlab.zoo.configure import configured
@@ -176,6 +187,34 @@ def test_a_block_of_the_users_own_keeps_its_weights():
         build_node(Block(Doubled, out=9), 3)
     with pytest.raises(SpecError, match="not an nn.Module"):
         build_node(Block(lambda channels: 3), 3)
+
+
+class Broken(Doubled):
+    def forward(self, x):
+        return x.reshape(1, -1, 7)
+
+
+class Two(Doubled):
+    def forward(self, x):
+        return x, x
+
+
+def test_a_block_whose_module_cannot_run_is_a_sentence():
+    words = (
+        r"^b: the module of the Block fails on an input of \(3, 8, 8\): test_building.py, line \d+: RuntimeError: shape"
+    )
+    head = Seq(p=Pool("avg", to=1), f=Linear())
+    with pytest.raises(SpecError, match=words) as caught:
+        build(Network("n", stem=Seq(), body=Seq(b=Block(Broken)), head=head, input=Input(3, 8, 8)))
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(SpecError, match="gives tuple, not a tensor"):
+        build_node(Block(Two), 3)
+
+
+def test_the_name_of_a_network_is_no_network():
+    for function in (build, measure):
+        with pytest.raises(SpecError, match="'small_fast' is no Network; network_of"):
+            function("small_fast")
 
 
 def test_checkpointing_by_name():

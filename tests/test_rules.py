@@ -340,6 +340,7 @@ def test_senseless_rules_give_a_sentence_and_take_no_time_or_memory(text, words)
     ("text", "words"),
     [
         ("residul(0.1)", "did you mean 'residual'"),
+        (" residul(0.1) ", "^in 'residul"),
         ("residual(0.1", "not a rule"),
         ("residual(0.1) + attend(se)", "not a rule"),
         ("attend(kind=se, wher=branch)", "unexpected keyword"),

@@ -86,7 +86,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"{path} cannot be read: {error}") from None
+        raise StorageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_json(path: Path) -> Any:

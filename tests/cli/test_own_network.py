@@ -102,6 +102,8 @@ def test_a_study_of_a_file_is_read_where_its_folder_is(capsys, folder, name):
     code, _, err = run(capsys, "study", "report", "sent")
     if name == "mine":
         assert code == 0, err
+        assert '<p class="soft">mine on Digits' in (folder / "sent" / "report.html").read_text(encoding="utf-8")
+        assert "| network | mine |" in (folder / "sent" / "report.md").read_text(encoding="utf-8")
         assert str(folder) not in (folder / "sent" / "study.toml").read_text(encoding="utf-8")
     else:
         assert code == 2

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from inceptionlab import create_model, get_spec, measure
+from inceptionlab import SpecError, create_model, get_spec, measure
 from inceptionlab.benchmarking import peaks as peaks_module
 from inceptionlab.benchmarking import race as benchmarking
 from inceptionlab.benchmarking.measuring import benchmark
@@ -150,6 +150,11 @@ def test_the_command_measures(arguments, tmp_path, capsys):
     assert json.loads((tmp_path / "speed.json").read_text()) == [record]
     assert "times the first" in (tmp_path / "speed.md").read_text()
     assert next(tmp_path.glob("speed-small_fast-*.svg")).read_text().startswith("<svg")
+
+
+def test_one_name_is_one_network():
+    with pytest.raises(SpecError, match="no network is called 'smal_fast'"):
+        benchmark("smal_fast")
 
 
 def test_a_benchmark_is_a_call(capsys):

@@ -13,6 +13,7 @@ from torch import nn
 from inceptionlab import ConfigError, RunError, SpecError
 from inceptionlab.data.registry import digits
 from inceptionlab.runs.configuring import configure
+from inceptionlab.runs.dry import plan
 from inceptionlab.runs.fitting import fit
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Choices, Machine
@@ -108,6 +109,11 @@ def test_configure_fits_a_network_to_the_data(data):
 def test_wrong_choices_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Choices(**wrong)
+
+
+def test_data_in_the_place_of_a_folder_are_told_their_place(data):
+    with pytest.raises(RunError, match="a run is a folder, and DataSet names none; write data=DATA"):
+        plan(SETUP, data)
 
 
 def test_numpy_numbers_and_text_paths_are_taken():

@@ -64,7 +64,7 @@ WRONG = {
     "data = 5": (STUDY.replace('"digits"', "5"), "data = 5: give text"),
     "data that no file can be called": (STUDY.replace('"digits"', '"a\\u0000b"'), "data = "),
     "data with a long name": (STUDY.replace('"digits"', f'"{"a" * 5000}"'), "data = "),
-    "an unknown recipe": ("recipe = 'quick'\n" + STUDY, "there is no recipe 'quick'"),
+    "an unknown recipe": ("recipe = 'quick'\n" + STUDY, "there is no recipe 'quick', and a file ends in .toml; known"),
     "a recipe with a long name": (f"recipe = '{'a' * 5000}.toml'\n" + STUDY, "recipe|name too long"),
     "an unprintable name": (STUDY.replace("[factors.residual]", '[factors."\\u001b[2J"]'), "give letters"),
     "an unprintable level": (STUDY.replace("off =", '"\\n" ='), "give letters"),

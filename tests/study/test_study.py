@@ -68,10 +68,13 @@ def test_shared_layers_begin_alike_whatever_rules_add():
 def test_a_study_runs_reports_and_computes_only_what_is_missing(file, tmp_path, capsys):
     out = tmp_path / "out"
     main(["study", "plan", str(file)])
-    plan = capsys.readouterr().out
-    assert "4 cells x 2 seeds = 8 runs" in plan
-    assert plan.splitlines()[2] == "    the reference"
-    assert plan.count("the network of the reference") == 1
+    planned = capsys.readouterr().out
+    assert "4 cells x 2 seeds = 8 runs" in planned
+    cells = planned.split("residual=")[1:]
+    assert cells[0].endswith("\n    the reference\n")
+    assert cells[1].endswith("\n    label_smoothing 0.05 → 0.1\n")  # the network is the reference's
+    assert "wrapped in Residual" in cells[3]
+    assert "\n    label_smoothing 0.05 → 0.1\n" in cells[3]
     main(["study", "run", str(file), "--out", str(out), "--device", "cpu"])
     printed = capsys.readouterr().out
     assert "8 runs, 0 done before" in printed

@@ -65,7 +65,7 @@ def _check_network(given: object) -> None:
     if isinstance(given, Network):
         return
     found = f"the name {given!r}" if isinstance(given, str) else f"an object of the type {type(given).__name__}"
-    helps = f"; get_spec({given!r}) is the network" if isinstance(given, str) else ""
+    helps = f"; network_of({given!r}) is the network" if isinstance(given, str) else ""
     if isinstance(getattr(given, "spec", None), Network):
         helps = "; its .spec is one"
     raise SpecError(f"a network is needed (inceptionlab.Network), but {found} was given{helps}")

@@ -31,10 +31,10 @@ Finished = Callable[[list[BenchmarkResult]], None]
 
 
 def benchmark(
-    names: Sequence[str | Network], options: Options | None = None, finished: Finished = lambda _: None,
+    names: str | Network | Sequence[str | Network], options: Options | None = None, finished: Finished = lambda _: None,
     step: Callable[[str], None] = lambda _: None,
 ) -> list[BenchmarkResult]:  # fmt: skip
-    """Measure networks, by name or as specs, in interleaved rounds: a result for each network and batch.
+    """Measure a network or several, by name or as specs, in interleaved rounds: a result for each network and batch.
 
     Weights are random and the same for everyone. `finished` is called after each result with all so far, so that what
     is stopped keeps what was measured; `step` is told which round is measured. Run it alone: raises `MeasurementError`
@@ -43,7 +43,7 @@ def benchmark(
     if not names:
         raise ConfigError("no network was named; inceptionlab list shows them")
     chosen, results = options or Options(), list[BenchmarkResult]()
-    for name in names:
+    for name in [names] if isinstance(names, str | Network) else names:
         for batch in chosen.batch:
             results.append(_measured(name, batch, chosen, step))
             finished(results)

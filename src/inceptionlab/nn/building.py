@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import torch
@@ -195,11 +197,28 @@ def _block(node: Block, row: MeasuredNode) -> nn.Module:
     count = sum(p.numel() for p in module.parameters())
     if node.params and count != node.params:
         raise SpecError(f"{row.path}: the Block says {node.params:,} parameters, its module has {count:,}")
-    with torch.no_grad():
-        out = module.eval()(torch.zeros(1, *row.input))
-    if tuple(out.shape[1:]) != row.output:
-        raise SpecError(
-            f"{row.path}: the Block says its output is {row.output}, its module gives {tuple(out.shape[1:])}"
-        )
+    given = _given_by(module, row)
+    if given != row.output:
+        raise SpecError(f"{row.path}: the Block says its output is {row.output}, its module gives {given}")
     module.keeps_own_weights = True  # type: ignore[assignment]
     return module.train()
+
+
+def _given_by(module: nn.Module, row: MeasuredNode) -> tuple[int, ...]:
+    """The shape that a module of the user's own makes of the input of its node; what it raises becomes a sentence."""
+    try:
+        with torch.no_grad():
+            out: object = module.eval()(torch.zeros(1, *row.input))
+    except Exception as error:
+        words = f"{_line(error, module)}{type(error).__name__}: {error}".splitlines()[0]
+        raise SpecError(f"{row.path}: the module of the Block fails on an input of {row.input}: {words}") from error
+    if not isinstance(out, Tensor):
+        raise SpecError(f"{row.path}: the module of the Block gives {type(out).__name__}, not a tensor")
+    return tuple(out.shape[1:])
+
+
+def _line(error: Exception, module: nn.Module) -> str:
+    """The last line that an error came through in the file of a module's class, "" for none."""
+    file = getattr(getattr(type(module).forward, "__code__", None), "co_filename", "")
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{Path(file).name}, line {lines[-1]}: " if lines else ""

@@ -46,10 +46,11 @@ def parse_rule(text: str) -> Rule:
 
     Raises `SpecError` for anything that is not a chain of known rules with arguments that they take.
     """
+    text = text.strip()
     if len(text) > LONGEST_TEXT:
         raise SpecError(f"a rule of {len(text):,} characters is too long; give at most {LONGEST_TEXT:,}")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         raise SpecError(f"{shown(text)} is not a rule: {error.msg}; {_EXAMPLE}") from None
     except (ValueError, RecursionError, MemoryError):  # a null byte; more levels than Python reads

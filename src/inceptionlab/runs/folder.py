@@ -257,7 +257,9 @@ def _csv(row: list[Any]) -> str:
 
 
 def run_folder(run: RunFolder | Path | str) -> RunFolder:
-    """The folder of a run, however it is given."""
+    """The folder of a run, however it is given. Raises `RunError` for what names no folder."""
+    if not isinstance(cast(object, run), RunFolder | Path | str):
+        raise RunError(f"a run is a folder, and {type(run).__name__} names none; write data=DATA where data are meant")
     return run if isinstance(run, RunFolder) else RunFolder(Path(run))
 
 

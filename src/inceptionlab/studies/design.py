@@ -21,7 +21,7 @@ from inceptionlab.studies.fractions import Fraction, fractional
 from inceptionlab.studies.widths import Cost, cost_of, of_equal_cost
 from inceptionlab.training.recipe import Recipe, load_recipe, override
 from inceptionlab.zoo.configure import configured
-from inceptionlab.zoo.naming import state_of
+from inceptionlab.zoo.naming import is_place, network_of, state_of
 
 Design = Literal["full", "one", "fraction"]
 MOST_CELLS = 1024
@@ -123,6 +123,11 @@ class Study:
         """What the base networks are called."""
         levels = [level.model for of in self.factors.values() for level in of.values() if level.model]
         return (self.model, *levels)
+
+    @property
+    def network(self) -> str:
+        """What readers call the base network: its name in the zoo, or the title of one in a file."""
+        return network_of(self.model).title if is_place(self.model) else self.model
 
     def fractional(self) -> Fraction:
         """The fraction of the cells, and what it costs. Raises `SpecError` where there is none."""

@@ -109,7 +109,7 @@ def _text(path: Path) -> str:
     except (OSError, ValueError) as error:
         if isinstance(error, InceptionLabError):
             raise
-        raise ConfigError(f"the study {path} cannot be read: {error}") from None
+        raise ConfigError(f"the study {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _of_data(values: Mapping[str, Any], data_dir: Path | None) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -15,9 +15,10 @@ from inceptionlab.analysis.geometry import measure
 from inceptionlab.data.registry import describe
 from inceptionlab.errors import counted
 from inceptionlab.nn.building import build
+from inceptionlab.report.page import duration
 from inceptionlab.runs.setup import Setup
-from inceptionlab.spec.network import Network
 from inceptionlab.studies.design import Study, label
+from inceptionlab.training.recipe import flat
 
 LINES = 6
 """Lines of a difference that a planned cell shows."""
@@ -30,7 +31,7 @@ UNKNOWN = 50_000
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
     """A cell that a study will train: its network by title, with its parameters, multiply-adds and differences from the
-    reference; its runs, and the minutes that they all take by a step that was measured on the CPU.
+    reference in nodes and settings; its runs, and the minutes that they all take by a step measured on the CPU.
     """
 
     cell: str
@@ -46,7 +47,7 @@ class PlannedCell:
         lines = [
             self.cell,
             f"  {self.spec}   parameters {self.params:,}   MACs {self.macs:,}   {counted(self.runs, 'run')}, about "
-            f"{self.minutes:.1f} min",
+            f"{duration(60 * self.minutes)}",
             *(f"    {line}" for line in self.diff[:LINES]),
             *([f"    … {more} more"] if more > 0 else []),
         ]
@@ -55,24 +56,23 @@ class PlannedCell:
 
 def plan(study: Study, data_dir: Path | None = None) -> list[PlannedCell]:
     """Every cell of a study with its costs; trains a step of each network to measure it."""
-    reference = study.spec(study.reference)
+    reference = study.setup(study.reference, study.seeds[0])
     images = study.limit_train or describe(study.data, data_dir).train or UNKNOWN
     cells: list[PlannedCell] = []
     for cell in study.cells():
         setup = study.setup(cell, study.seeds[0])
         measured, minutes = measure(setup.spec), seconds_of(setup, images) * len(study.seeds) / 60
-        differs = _against(reference, setup.spec, cell == study.reference)
         cells.append(PlannedCell(label(cell), setup.spec.title, measured.params, measured.macs, len(study.seeds),
-                                 round(minutes, 1), differs))  # fmt: skip
+                                 round(minutes, 4), _changes(reference, setup)))  # fmt: skip
     return cells
 
 
-def _against(reference: Network, network: Network, same_cell: bool) -> tuple[str, ...]:
-    """What differs between the network of a cell and the reference's, which another cell may share."""
-    if same_cell:
-        return ("the reference",)
-    difference = diff(reference, network)
-    return ("the network of the reference",) if difference.equal else tuple(difference.sentences)
+def _changes(reference: Setup, setup: Setup) -> tuple[str, ...]:
+    """What a cell changes in the network and in the recipe of the reference, a line each."""
+    nodes = diff(reference.spec, setup.spec)
+    before, after = (flat(asdict(one.recipe)) for one in (reference, setup))
+    changed = [f"{name} {old} → {after[name]}" for name, old in before.items() if after[name] != old]
+    return (*([] if nodes.equal else nodes.sentences), *changed) or ("the reference",)
 
 
 def seconds_of(setup: Setup, images: int) -> float:

@@ -104,7 +104,7 @@ def report_html(results: StudyResults) -> str:
     """One page that loads nothing from elsewhere."""
     study, cells = results.study, results.cells
     return render("study.html", _Page(
-        title=study.name, trial=limits(study), about=f"{study.model} on {study.data}",
+        title=study.name, trial=limits(study), about=f"{study.network} on {study.data}",
         hypothesis=study.hypothesis, verdict=results.verdict, facts=budget(results),
         verdicts=verdict_table(results.comparisons),
         effects=effects_svg(results.comparisons) if results.comparisons else "",

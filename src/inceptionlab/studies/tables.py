@@ -51,7 +51,7 @@ def budget(results: StudyResults) -> Table:
     environments = [found for run in runs if (found := RunFolder(run.folder).environment())]
     size = f"{study.channels}×{study.input_size}×{study.input_size}"
     return Table((), [
-        ("network", study.model), ("data", f"{study.data}, {study.classes} classes, images of {size}"),
+        ("network", study.network), ("data", f"{study.data}, {study.classes} classes, images of {size}"),
         ("design", f"{_DESIGNS[study.design].format(study.fraction)}: {_factors(study)}"),
         ("images", _images(study, runs)), ("epochs", _distinct(run.setup.recipe.epochs for run in runs)),
         ("seeds", listed(study.seeds, 12)),

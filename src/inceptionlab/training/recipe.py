@@ -48,7 +48,7 @@ class Recipe:
     accumulate: Count = 1
     """Forward passes whose gradients make one step."""
     init: InitScheme = "kaiming"
-    """InitScheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
+    """Scheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
     optimizer: Optimizer = "sgd"
     """"sgd", "adam", "adamw" (decoupled weight decay), "nadam", or "rmsprop_tf" (eps inside the root)."""
     lr: Annotated[float, msgspec.Meta(gt=0)] = 0.05
@@ -163,7 +163,7 @@ def recipe_file(name: str) -> Path:
     if name in recipe_names():
         return Path(str(_folder() / f"{name}.toml"))
     if path.suffix != ".toml" or not path.is_file():
-        raise ConfigError(f"there is no recipe {name!r}; {nearest(name, recipe_names())}, or give a .toml file")
+        raise ConfigError(f"there is no recipe {name!r}, and a file ends in .toml; {nearest(name, recipe_names())}")
     return path
 
 
