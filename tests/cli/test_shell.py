@@ -113,7 +113,7 @@ def test_errors_have_their_codes_and_bugs_their_tracebacks(capsys, tmp_path):
         (["show"], '"show" parameter --name requires an argument'),
         (["show", "googlenet", "--dept", "2"], "Did you mean --depth?"),
         (["show", "googlenet", "--depth", "1", "--depth", "2"], "--depth specified multiple times"),
-        (["train", "--epochs", "x"], 'unable to convert "x" into int'),
+        (["train", "--epochs", "x"], "'x' is no whole number"),
         (["study", "rnu"], 'Did you mean "run"?'),
         (["predict", "run", "--code"], "--code needs a file"),
     ],
@@ -162,3 +162,15 @@ def test_the_code_of_a_run_is_an_option_of_every_command():
     assert _without_code(["predict", "--code=mine.py"]) == (["predict"], "mine.py")
     with pytest.raises(ConfigError, match="twice"):
         _without_code(["--code", "a.py", "--code", "b.py"])
+
+
+def test_what_the_hubs_library_warns_of_is_said_once():
+    script = """
+import logging
+from inceptionlab.cli.loggers import warnings_only
+warnings_only()
+import huggingface_hub.utils
+logging.getLogger("huggingface_hub.utils._http").warning("Retrying")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.count("Retrying") == 1
