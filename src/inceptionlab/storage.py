@@ -34,20 +34,32 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file from its parts, of which no more than one is held."""
+    """Write a file from its parts, of which no more than one is held. A device or a pipe at its place is written to:
+    a rename would put a file in the place of /dev/null.
+    """
     partial, size = path.with_name(f".{path.name}.{os.getpid()}.part"), 0
     try:
-        with partial.open("wb") as file:
+        straight = path.exists() and not (path.is_file() or path.is_dir())
+        with (path if straight else partial).open("wb") as file:
             for part in parts:
                 size += len(part)
                 file.write(part)
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+            if not straight:
+                os.fsync(file.fileno())
+        if not straight:
+            os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        why = "the disk is full" if error.errno in _FULL else str(error)
-        raise StorageError(f"{path} could not be written ({size:,} bytes): {why}; what was there is kept") from None
+        raise StorageError(f"{path} could not be written ({size:,} bytes): {_why(error, path)}") from None
+
+
+def _why(error: OSError, path: Path) -> str:
+    """Why a file could not be written, without the name of its part."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    why = "the disk is full" if error.errno in _FULL else error.strerror or str(error)
+    return f"{why}; what was there is kept"
 
 
 def write_first(path: Path, content: str) -> None:
@@ -72,8 +84,7 @@ def append(path: Path, line: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        why = "the disk is full" if error.errno in _FULL else str(error)
-        raise StorageError(f"{path} could not be written: {why}; what was there is kept") from None
+        raise StorageError(f"{path} could not be written: {_why(error, path)}") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,5 +1,6 @@
 """What is around every command: encodings, full disks, readers that leave, Ctrl-C; short options and help."""
 
+import contextlib
 import json
 import os
 import signal
@@ -162,3 +163,32 @@ def test_the_code_of_a_run_is_an_option_of_every_command():
     assert _without_code(["predict", "--code=mine.py"]) == (["predict"], "mine.py")
     with pytest.raises(ConfigError, match="twice"):
         _without_code(["--code", "a.py", "--code", "b.py"])
+
+
+def test_what_the_hubs_library_warns_of_is_said_once():
+    script = """
+import logging
+from inceptionlab.cli.loggers import warnings_only
+warnings_only()
+import huggingface_hub.utils
+logging.getLogger("huggingface_hub.utils._http").warning("Retrying")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.count("Retrying") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", 'published ones ("inception_v3@timm"), and with their stem'),
+        ("study run", "A study in TOML."),
+    ],
+)
+def test_help_is_broken_where_its_box_is_full(command, words, capsys):
+    with contextlib.suppress(SystemExit):
+        main([*command.split(), "--help"])
+    out = capsys.readouterr().out
+    assert out.startswith(f"Usage: inceptionlab {command} ")
+    assert words in " ".join(out.replace("│", " ").split())
+    indents = [len(line) - len(line[1:].lstrip()) for line in out.splitlines() if line.startswith("│" + " " * 9)]
+    assert len(set(indents)) == 1, indents

@@ -88,6 +88,21 @@ def test_so_is_whatever_a_format_of_pillow_raises(error, tmp_path, monkeypatch):
         decode(tmp_path / "a.png", "a.png", 3)
 
 
+def test_what_is_wrong_with_a_file_is_said_in_words(tmp_path):
+    Image.effect_noise((64, 64), 50).save(tmp_path / "whole.jpg")
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    for name, content, why in (
+        ("a.jpg", b"", "it is empty"),
+        ("b.jpg", whole[:300], "it ends too early; copy or download it anew"),
+        ("c.jpg", whole[:1200], "it ends too early; copy or download it anew"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        for file in (tmp_path / name, io.BytesIO(content)):
+            with pytest.raises(DataError) as error:
+                decode(file, name, 3)
+            assert str(error.value) == f"{name} cannot be read as an image: {why}"
+
+
 def test_many_readers_leave_the_warnings_of_the_process_as_they_were(tmp_path):
     import warnings
     from concurrent.futures import ThreadPoolExecutor

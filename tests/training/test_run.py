@@ -15,6 +15,7 @@ from inceptionlab.data.batches import Augment
 from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.registry import digits
 from inceptionlab.data.stores.images import InMemory
+from inceptionlab.errors import StorageError
 from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.folder import RunFolder, to_toml
 from inceptionlab.runs.options import Machine
@@ -336,6 +337,32 @@ def test_a_full_disk_keeps_what_was_there(tmp_path):
     assert "the disk is full; what was there is kept" in done.stdout
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_device_is_written_to_and_never_replaced(tmp_path):
+    path = tmp_path / "device"
+    path.symlink_to("/dev/full")  # a link, so that no mistake costs the machine its device
+    with pytest.raises(StorageError, match="device could not be written .*: the disk is full"):
+        storage.write(path, b"x" * 5000)
+    assert path.is_symlink()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_to(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    storage.write(pipe, "words")
+    assert os.read(reader, 100) == b"words"
+    os.close(reader)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(StorageError) as error:
+        storage.write(tmp_path / "no" / "file", "words")
+    assert str(error.value).endswith(f"could not be written (0 bytes): there is no folder {tmp_path / 'no'}")
 
 
 def test_weights_that_are_cut_off_are_refused(tmp_path):

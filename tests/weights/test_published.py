@@ -343,6 +343,36 @@ def test_without_a_network_the_hubs_library_is_quoted_briefly(hub, monkeypatch, 
     )
 
 
+def test_a_hub_that_is_out_of_reach_is_not_waited_for(hub, monkeypatch, tmp_path):
+    row = find_published("xception41@timm")
+    had = weights_file(row)
+    hub.requests.clear()
+
+    def no_network(*_):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(fetching, "getaddrinfo", no_network)
+    monkeypatch.setattr(fetching, "getproxies", lambda: {"no": "localhost"})
+    assert weights_file(row) == had  # from the library's cache
+    with pytest.raises(DataError) as error:
+        weights_file(find_published("xception71@timm"))
+    assert "could not be downloaded: there is no way to 127.0.0.1; where there is no network, fetch http" in str(
+        error.value
+    )
+    assert str(error.value).endswith(f"put it at {tmp_path}/home/weights/timm/xception71.tf_in1k.safetensors")
+    assert hub.requests == []
+
+
+def test_a_proxy_looks_the_hub_up_itself(hub, monkeypatch):
+    def no_network(*_):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(fetching, "getproxies", lambda: {"https": "http://proxy:3128"})
+    with monkeypatch.context() as patch:
+        patch.setattr(fetching, "getaddrinfo", no_network)
+        assert weights_file(find_published("xception41@timm")).read_bytes() == b"weights"
+
+
 def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
     def missing(name):
         raise ImportError(name)

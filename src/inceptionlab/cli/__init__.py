@@ -16,6 +16,7 @@ from inceptionlab.errors import ConfigError
 
 if TYPE_CHECKING:
     from cyclopts import App
+    from cyclopts.help.protocols import HelpFormatter
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 """What each command does, and examples of it."""
@@ -40,7 +41,7 @@ def _app() -> App:
     plain: Any = {"help_format": "plaintext", "default_parameter": options}
     app = App(
         name="inceptionlab", help="Build, train, test and explain the whole Inception family.", **plain,
-        help_epilogue=_EPILOGUE, version=_version,
+        help_epilogue=_EPILOGUE, help_formatter=_in_boxes(), version=_version,
         version_flags=["--version", "-V"], result_action="return_value", suppress_keyboard_interrupt=False,
     )  # fmt: skip
     study = App(name="study", help="Ablation studies: plan, run, report.", **plain)
@@ -54,6 +55,21 @@ def _app() -> App:
         (study if group else app).command(place, name=command, help=about["help"], help_epilogue=lines)
     app.register_install_completion_command(help="Complete commands and options with Tab: a line in your shell's file.")
     return app
+
+
+def _in_boxes() -> HelpFormatter:
+    """How help is drawn: texts are broken where their box is full, not where their lines in the source end."""
+    from cyclopts.help.formatters import DefaultFormatter
+
+    class Boxes(DefaultFormatter):
+        def __call__(self, console: Any, options: Any, panel: Any) -> None:
+            for entry in panel.entries:
+                text: Any = getattr(entry.description, "primary_renderable", None)
+                if hasattr(text, "plain"):
+                    text.plain = " ".join(text.plain.split())
+            super().__call__(console, options, panel)
+
+    return Boxes()
 
 
 def _converted(kind: Any, tokens: Any) -> Any:

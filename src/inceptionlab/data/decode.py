@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from math import ceil
@@ -70,12 +71,19 @@ def _decoded(
         raise DataError(f"{where} is larger than {LARGEST:,} pixels; make it smaller first") from None
     except DataError:
         raise
-    except UnidentifiedImageError:
-        raise DataError(
-            f"{where} cannot be read as an image: it is of no format that is known here ({', '.join(FORMATS)})"
-        ) from None
     except Exception as error:  # every format of Pillow raises exceptions of its own
-        raise DataError(f"{where} cannot be read as an image: {error or type(error).__name__}") from None
+        raise DataError(f"{where} cannot be read as an image: {_why(file, error)}") from None
+
+
+def _why(file: str | Path | IO[bytes], error: Exception) -> str:
+    """Why a file could not be read as an image, in words that need no knowledge of Pillow."""
+    if (file.seek(0, os.SEEK_END) if not isinstance(file, str | Path) else Path(file).stat().st_size) == 0:
+        return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is of no format that is known here ({', '.join(FORMATS)})"
+    if "truncated" in str(error).lower():
+        return "it ends too early; copy or download it anew"
+    return str(error) or type(error).__name__
 
 
 def upright(image: Image.Image, channels: int) -> Image.Image:

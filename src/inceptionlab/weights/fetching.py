@@ -7,7 +7,10 @@ import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from socket import getaddrinfo
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from inceptionlab.downloading import Remote, check, download
 from inceptionlab.errors import ConfigError, DataError, MissingExtra
@@ -108,19 +111,36 @@ def hub_folder(text: str, files: Sequence[str]) -> Path:
 
 
 def _hub_file(library: Any, name: str, file: str) -> Path:
-    token = os.environ.get("HF_TOKEN") or None
+    token, out_of_reach = os.environ.get("HF_TOKEN") or None, _out_of_reach(hub_endpoint())
     try:
-        return Path(library.hf_hub_download(name, file, endpoint=hub_endpoint(), token=token))
+        return Path(
+            library.hf_hub_download(
+                name, file, endpoint=hub_endpoint(), token=token, local_files_only=bool(out_of_reach)
+            )
+        )
     except Exception as error:  # the library raises whatever its parts do
         address = f"{hub_endpoint()}/{name}/resolve/main/{file}"
-        raise DataError(f"{address} could not be downloaded: {_why(error)}") from None
+        raise DataError(f"{address} could not be downloaded: {out_of_reach or _why(error)}") from None
 
 
 def _why(error: BaseException) -> str:
     """The first line of an error; where the library only says that it found nothing here either, of what caused it."""
     while type(error).__name__ == "LocalEntryNotFoundError" and error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip() or repr(error)).splitlines()[0]
+    return (str(error).strip() or repr(error)).splitlines()[0].rstrip(".;")
+
+
+def _out_of_reach(address: str) -> str:
+    """Why an address leads nowhere, or "": the hub's library asks for a host that has no address for a minute. A proxy
+    looks hosts up itself.
+    """
+    host = urlsplit(address).hostname or ""
+    if not {"http", "https", "all"} & getproxies().keys():
+        try:
+            getaddrinfo(host, None)
+        except OSError:
+            return f"there is no way to {host}"
+    return ""
 
 
 def _by_hand(row: Published, target: Path) -> str:
