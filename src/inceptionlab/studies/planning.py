@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -17,9 +16,9 @@ from inceptionlab.data.registry import describe
 from inceptionlab.errors import counted
 from inceptionlab.nn.building import build
 from inceptionlab.report.page import duration
+from inceptionlab.runs.repeating import flat
 from inceptionlab.runs.setup import Setup
 from inceptionlab.studies.design import Study, label
-from inceptionlab.training.recipe import Recipe
 
 LINES = 6
 """Lines of a difference that a planned cell shows."""
@@ -70,16 +69,9 @@ def plan(study: Study, data_dir: Path | None = None) -> list[PlannedCell]:
 
 def _changes(reference: Setup, setup: Setup) -> tuple[str, ...]:
     """What a cell changes in the network and in the recipe of the reference, a line each."""
-    nodes, before, after = diff(reference.spec, setup.spec), _settings(reference.recipe), _settings(setup.recipe)
+    nodes, before, after = diff(reference.spec, setup.spec), flat(asdict(reference.recipe)), flat(asdict(setup.recipe))
     changed = [f"{name} {old} → {after[name]}" for name, old in before.items() if after[name] != old]
     return (*([] if nodes.equal else nodes.sentences), *changed) or ("the reference",)
-
-
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    values = asdict(recipe)
-    return {name: value for name, value in values.items() if name != "augment"} | {
-        f"augment.{name}": value for name, value in values["augment"].items()
-    }
 
 
 def seconds_of(setup: Setup, images: int) -> float:
