@@ -545,3 +545,8 @@ def test_classes_that_differ_are_named_and_not_all_of_them(tmp_path):
     make_folder(tmp_path, ("test",), classes=["c0000", "other"], count=1)
     with pytest.raises(DataError, match=r"only train has c0001, .*, c0006 and 23 more; only test has other$"):
         folder.load(tmp_path, Preprocess(Input(3, 14, 14)))
+
+
+def test_a_set_is_printed_without_its_pixels():
+    samples = array_set(np.zeros((6, 4, 4), np.uint8), np.zeros(6, np.int64), ("ants", "bees"))
+    assert repr(samples) == "Samples(6 images 4x4x1, 2 classes: ants, bees)"

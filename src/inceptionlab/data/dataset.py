@@ -46,6 +46,11 @@ class Samples:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        """The number of images, their shape and their classes, without a pixel."""
+        shape, classes = "x".join(map(str, self.images.shape[1:])), counted(len(self.classes), "class", "classes")
+        return f"Samples({counted(len(self), 'image')} {shape}, {classes}: {listed(self.classes)})"
+
     @property
     def channels(self) -> int:
         """1 for grey images, 3 for coloured ones."""

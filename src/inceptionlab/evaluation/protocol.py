@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ class Evaluation:
     engine: str
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer, ...] = field(repr=False)
     views: Views | None = None
     temperature: Temperature | None = None
     corruptions: tuple[Corruption, ...] = ()

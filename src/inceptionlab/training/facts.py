@@ -46,8 +46,9 @@ def recipe_fields(name: str | None = None) -> list[Described]:
 
 
 def _with_example(one: Described, recipes: list[RecipeFacts]) -> Described:
-    """A field with a setting of it that some recipe has, or of its default."""
-    value = next((r.values[one.name] for r in recipes if one.name in r.changed), one.default)
+    """A field with a setting of it that some recipe has, or the other way round from its default, or its default."""
+    usual = not one.default if isinstance(one.default, bool) else one.default
+    value = next((r.values[one.name] for r in recipes if one.name in r.changed), usual)
     shown = (
         str(value).lower()
         if isinstance(value, bool)
