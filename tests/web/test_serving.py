@@ -120,7 +120,7 @@ def test_what_is_no_image_is_refused_in_a_sentence(address, image, query, body, 
 def test_whatever_an_image_library_finds_wrong_is_a_sentence(address, body):
     status, kind, answer = asked(f"{address}/predict", body)
     assert (status, kind) == (400, "application/json")
-    assert json.loads(answer)["error"].startswith("the image ")
+    assert json.loads(answer)["error"].startswith("what was sent ")
 
 
 def test_what_no_reader_foresaw_is_a_sentence_too(address, image, monkeypatch):

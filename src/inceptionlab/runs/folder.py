@@ -106,7 +106,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"{self.path} cannot be made: {error}") from None
+            raise RunError(f"{self.path} cannot be made: {error.strerror}") from None
         storage.write(self.path / "spec.json", _spec_text(setup))
         storage.write(self.path / "config.toml", to_toml(asdict(Config.of(setup))))
 

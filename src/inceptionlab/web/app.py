@@ -140,7 +140,7 @@ async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Resp
 
 def _prepared(trained: Trained, one: Upload) -> Float[Tensor, "1 c h w"]:
     try:
-        return trained.preprocess.prepare(io.BytesIO(one.content), one.name or "the image")
+        return trained.preprocess.prepare(io.BytesIO(one.content), one.name or "what was sent")
     except DataError as error:
         raise Refusal(400, NOT_READ, (error, f"{one.name} " if one.name else "这个文件")) from None
 
