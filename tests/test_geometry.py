@@ -208,7 +208,7 @@ def test_ceil_mode_starts_the_last_window_inside():
 
 @pytest.mark.parametrize("use", [measure, build, draw, lambda it: diff(it, it), lambda it: explain(it, "fc")])
 def test_what_is_no_network_is_said(use):
-    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; get_spec\('small_v1'\) is the network"):
+    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; network_of\('small_v1'\) is the network"):
         use("small_v1")
     with pytest.raises(SpecError, match=r"an object of the type InceptionNetwork was given; its .spec is one"):
         use(create_model("inception_net", 10))
