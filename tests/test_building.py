@@ -213,7 +213,9 @@ def test_a_block_whose_module_cannot_run_is_a_sentence():
 
 def test_the_name_of_a_network_is_no_network():
     for function in (build, measure):
-        with pytest.raises(SpecError, match=r"the name 'small_fast' was given; network_of\('small_fast'\) is the network"):
+        with pytest.raises(
+            SpecError, match=r"the name 'small_fast' was given; network_of\('small_fast'\) is the network"
+        ):
             function("small_fast")
 
 
