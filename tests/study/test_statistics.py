@@ -76,3 +76,10 @@ def test_bootstrap_and_front():
     assert low < mean < high
     assert high - low < 0.03
     assert pareto_front([(1, 0.5), (2, 0.4), (2, 0.7), (3, 0.7)]) == [0, 2]
+
+
+def test_the_rounding_of_floats_is_no_difference():
+    noise = (0.1 + 0.2) - 0.3
+    found = compare("f", "a", "b", "top1", [(0.5, 0.5 - noise), (0.7, 0.7 - noise)])
+    assert (found.verdict, found.difference, found.p) == ("undecided", 0.0, 1.0)
+    assert "-0.00" not in str(found)

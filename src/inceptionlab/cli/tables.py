@@ -49,7 +49,7 @@ def show_evaluation(found: Evaluation) -> None:
             f"with {counted(views.forward_passes, 'forward pass', 'forward passes')} an image: "
             f"top-1 {_accuracy(views.score)}"
         )
-        print(f"  gain {100 * views.gain:+.2f} points ({100 * views.gain_low:+.2f} to {100 * views.gain_high:+.2f}, "
+        print(f"  gain {100 * views.gain:+z.2f} points ({100 * views.gain_low:+z.2f} to {100 * views.gain_high:+z.2f}, "
               "paired)")  # fmt: skip
     if found.temperature:
         fitted = found.temperature

@@ -44,7 +44,7 @@ class ExportedInt8:
     images: int
 
     def __str__(self) -> str:
-        change, low, high = (f"{100 * value:+.2f}" for value in (self.change, self.low, self.high))
+        change, low, high = (f"{100 * value:+z.2f}" for value in (self.change, self.low, self.high))
         return "\n".join([
             str(self.file),
             f"predictions that agree with the network's on {counted(self.images, 'test image')}: {self.agreement:.2%}",

@@ -16,6 +16,8 @@ Verdict = Literal["better", "worse", "no difference worth having", "undecided"]
 stats = cast(Any, untyped)
 """scipy's types do not say what its tests give."""
 LEVEL = 0.05
+DIGITS = 12
+"""Digits of a difference that are looked at; behind them floats are rounded, which may look the same in all pairs."""
 FEWEST = 3
 """Pairs from which a spread is known well enough to say how many more there should be."""
 RESAMPLES = 10_000
@@ -66,8 +68,8 @@ class Comparison:
         return f"about {counted(self.more, f'more {self.unit[:-1]}')} would settle it" if self.more else ""
 
     def __str__(self) -> str:
-        change = f"{100 * self.difference:+.2f} points"
-        interval = f"(95 % interval {100 * self.low:+.2f} to {100 * self.high:+.2f})" if self.low == self.low else ""
+        change = f"{100 * self.difference:+z.2f} points"
+        interval = f"(95 % interval {100 * self.low:+z.2f} to {100 * self.high:+z.2f})" if self.low == self.low else ""
         base = counted(self.n, "pair") if self.unit == "pairs" else f"two single runs on {counted(self.n, 'image')}"
         ending = {"better": "gains", "worse": "loses"}.get(self.verdict, self.verdict)
         settling = f"; {self.settling}" if self.settling else ""
@@ -94,7 +96,7 @@ def compare(
     There is no test where there are fewer than two pairs, or all differences are equal. Then p is 1, except that it is
     0 where two or more pairs show the same difference other than zero: chance does not do that to a continuous metric.
     """
-    differences = np.array([after - before for before, after in pairs], float)
+    differences = np.array([after - before for before, after in pairs], float).round(DIGITS)
     n, mean = len(differences), float(differences.mean())
     spread = float(differences.std(ddof=1)) if n > 1 else 0.0
     if spread == 0:

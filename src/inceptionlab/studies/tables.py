@@ -30,7 +30,8 @@ def verdict_table(comparisons: Sequence[Comparison]) -> Table:
     heads = ("comparison", "difference, points", "95 % interval", "n", "p (Holm)", "verdict")
     return Table((*heads, "what would settle it"), [
         (
-            c.what, f"{100 * c.difference:+.2f}", _interval(c), counted(c.n, c.unit[:-1]), _p(c.p_corrected), c.verdict,
+            c.what, f"{100 * c.difference:+z.2f}", _interval(c), counted(c.n, c.unit[:-1]), _p(c.p_corrected),
+            c.verdict,
             c.settling.removesuffix(" would settle it").removeprefix("what would settle it "),
         )
         for c in comparisons
@@ -38,7 +39,7 @@ def verdict_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _interval(c: Comparison) -> str:
-    return f"{100 * c.low:+.2f} to {100 * c.high:+.2f}" if c.low == c.low else ""
+    return f"{100 * c.low:+z.2f} to {100 * c.high:+z.2f}" if c.low == c.low else ""
 
 
 def _p(value: float) -> str:
