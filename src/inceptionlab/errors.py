@@ -104,16 +104,3 @@ def listed(items: Iterable[object], most: int = 6) -> str:
     names = [str(item) for item in items]
     shown, rest = names[:most], len(names) - most
     return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
-
-
-def one_of(kind: str, name: str, value: object, known: tuple[str, ...]) -> None:
-    """Refuse `kind(name=value)` where the value is not a known one."""
-    if value not in known:
-        raise SpecError(f"{kind}({name}={value!r}): {nearest(str(value), known)}")
-
-
-def positive(kind: str, **values: object) -> None:
-    """Refuse sizes and counts that are not whole numbers of at least 1."""
-    for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SpecError(f"{kind}({name}={value!r}): it must be a whole number of at least 1")
