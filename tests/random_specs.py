@@ -126,7 +126,9 @@ sides = st.integers(1, 99)
 sizes = sides | st.tuples(sides, sides)
 any_norm = st.one_of(
     st.none(),
-    st.builds(Norm, st.sampled_from(["batch", "group", "layer"]), st.floats(1e-12, 1), st.floats(0, 1), st.booleans(), sides),
+    st.builds(
+        Norm, st.sampled_from(["batch", "group", "layer"]), st.floats(1e-12, 1), st.floats(0, 1), st.booleans(), sides
+    ),
     st.builds(Norm, st.just("batch"), st.floats(1e-12, 1), st.floats(0, 1), st.just("bias"), sides),
 )
 any_pad = pads | st.integers(0, 9) | st.tuples(st.integers(0, 9), st.integers(0, 9))

@@ -172,7 +172,7 @@ def test_the_summary_of_the_batch_norm_tutorial_row_by_row():
 def test_the_registry():
     assert set(ALIASES.values()) <= set(REGISTRY)
     assert all(get_spec(name).name == name for name in list_models())
-    assert list_models("small_*") == ["small_fast", "small_v1", "small_v2", "small_v3", "small_resnet"]
+    assert list_models("small_*") == ["small_fast", "small_fast2", "small_v1", "small_v2", "small_v3", "small_resnet"]
     assert get_spec("inception_v3") == get_spec("inception_v3.torchvision")
     with pytest.raises(SpecError, match="did you mean 'inception_v3'"):
         get_spec("inceptoin_v3")
