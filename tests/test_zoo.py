@@ -46,6 +46,7 @@ NUMBERS = {
     "inception_next_base": (86_672_136, 86_672_136, 14_841_072_000),
     "inception_net": (326_122, 326_122, 22_465_024),
     "dilated_cnn": (1_074_986, 1_074_986, 3_852_800),
+    "small_fast2": (1_494_544, 1_494_544, 104_576_736),  # nobody's published number: that of its cost in `efficient`
 }
 # the module tutorial: parameters for 64, 192 and 256 input channels, as printed there
 LITERAL_BLOCKS = {

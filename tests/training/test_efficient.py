@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from inceptionlab import ConfigError, SpecError, build, get_spec, measure
+from inceptionlab.cli import main
 from inceptionlab.data.batches import Augment, Rows, alternating, augmented, batch_sizes, train_batches
 from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess
@@ -247,7 +248,6 @@ def test_no_two_epochs_show_the_same_side():
     store = samples(40)
     shown = []
     for epoch in range(4):
-        order = store.order(torch.Generator())  # one's own, only to have the type
         order = train_order(store, epoch)
         sides = torch.empty(40, dtype=torch.bool)
         sides[order] = alternating(store, 3, epoch)
@@ -350,7 +350,7 @@ def test_norms_that_learn_a_bias_alone():
 # Runs
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 6, 13])
+@pytest.mark.parametrize("stop_after", [1, 6, 11])
 def test_a_run_with_all_of_it_goes_on_bit_for_bit(finished, tmp_path, data, stop_after):
     steps = iter(range(1, 1000))
     stopping = Callbacks(say=lambda _: None, stop=lambda: next(steps) == stop_after)
@@ -387,9 +387,9 @@ def test_two_processes_give_the_curve_of_one(tmp_path):
     arguments = ["train", "--model", "inception_net | small_stem(32) | widen(0.25) | whitened", "--data", "digits",
                  "--device", "cpu", "--limit-train", "300", "--limit-test", "100", "--epochs", "2", "--precision",
                  "fp32", *settings]  # fmt: skip
-    for count in (1, 2):
-        done = launch(count, *arguments, "--out", str(tmp_path / str(count)))
-        assert done.returncode == 0, done.stderr
+    main([*arguments, "--out", str(tmp_path / "1")])
+    done = launch(2, *arguments, "--out", str(tmp_path / "2"))
+    assert done.returncode == 0, done.stderr
     for one, two in zip(*(RunFolder(tmp_path / count).epochs() for count in "12"), strict=True):
         assert one.train_loss == pytest.approx(two.train_loss, rel=1e-4)
         assert one.val_loss == pytest.approx(two.val_loss, rel=1e-3)

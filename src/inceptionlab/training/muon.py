@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.linalg import vector_norm
 from torch.optim import Optimizer
 
 A, B, C = 3.4445, -4.7750, 2.0315
@@ -52,7 +51,7 @@ class Muon(Optimizer):
 
     def _turn(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         if group["unit_filters"]:
-            weight.mul_(sqrt(len(weight)) / vector_norm(weight).clamp_min(EPS))
+            weight.mul_(sqrt(len(weight)) / weight.square().sum().sqrt().clamp_min(EPS))
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         along = self._along(weight, gradient, group)
         matrices = along.reshape(group["matrices"], len(weight) // group["matrices"], -1)
@@ -82,7 +81,7 @@ def orthogonalised(matrices: Float[Tensor, "n rows columns"], steps: int) -> Flo
     x = matrices.to(torch.bfloat16) if matrices.is_cuda else matrices.float()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
-    x = x / vector_norm(x, dim=(1, 2), keepdim=True).clamp_min(EPS)
+    x = x / x.square().sum((1, 2), keepdim=True).sqrt().clamp_min(EPS)
     for _ in range(steps):
         gram = x @ x.mT
         x = A * x + (B * gram + C * gram @ gram) @ x
