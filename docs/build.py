@@ -26,7 +26,7 @@ ROOT = DOCS.parent
 BUILD = ROOT / "build"
 LANGUAGES = ("en", "zh")
 REPOSITORY = "https://github.com/inceptionlab/inceptionlab/blob/main/"
-HOME = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=en/"><a href="en/">InceptionLab</a>\n'
+HOME = '<!doctype html><meta http-equiv="refresh" content="0; url=en/"><a href="en/">English</a>\n'
 
 
 def pages_of(language: str) -> Path:

@@ -17,7 +17,10 @@ def main() -> None:
     """Build, train, test, predict, and the commands."""
     assert "site-packages" in il.__file__, f"{il.__file__} is not the wheel's"
     assert all(getattr(il, name) is not None for name in il.__all__)
-    assert il.create_model("inception_v3", num_classes=10, input_size=32).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    assert il.create_model("inception_v3", num_classes=10, input_size=32).eval()(torch.zeros(1, 3, 32, 32)).shape == (
+        1,
+        10,
+    )
     command = [str(Path(sys.executable).with_name("inceptionlab"))]
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")

@@ -1,4 +1,4 @@
-"""A program that uses the API, checked by strict pyright against the installed wheel: types must be known everywhere."""
+"""A program that uses the API, checked by strict pyright against the installed wheel: all types are known."""
 
 from __future__ import annotations
 
