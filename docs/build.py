@@ -23,7 +23,7 @@ from typing import Any
 
 import nbformat
 import tomli_w
-from chapters import as_page, for_elsewhere, notebook_of, run
+from chapters import as_page, for_elsewhere, notebook_of, run, with_outputs
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent

@@ -32,8 +32,9 @@ def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 
 def with_outputs(notebook: nbformat.NotebookNode, ran: nbformat.NotebookNode) -> None:
-    """Give the cells of a chapter the outputs of the same chapter in another language, which ran. Raises `ValueError` for
-    a cell whose code, but for comments, is not the other's.
+    """Give the cells of a chapter the outputs of the same chapter in another language, which ran.
+
+    Raises `ValueError` for a cell whose code, but for comments, is not the other's.
     """
     cells, others = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (notebook, ran))
     for cell, other in zip(cells, others, strict=True):
