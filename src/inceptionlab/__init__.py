@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from inceptionlab.studies.results import StudyResults
     from inceptionlab.studies.study import study
     from inceptionlab.training.callbacks import Callbacks
+    from inceptionlab.training.cost import training_flop
     from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
@@ -129,6 +130,7 @@ _PLACES = {
     "studies.results": ("StudyResults",),
     "studies.study": ("study",),
     "training.callbacks": ("Callbacks",),
+    "training.cost": ("training_flop",),
     "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
@@ -157,8 +159,8 @@ __all__ = [
     # data
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs
-    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
-    "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
+    "recipe", "Recipe", "list_recipes", "recipe_fields", "training_flop", "configure", "plan", "Plan", "continued",
+    "Choices", "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
     "load_run", "push", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # distances between sets of images
     "fidelity", "save_statistics", "Fidelity", "FidelityResult",

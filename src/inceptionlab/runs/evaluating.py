@@ -70,7 +70,10 @@ def _loaded(member: Trained | Opened, protocol: Protocol, data: DataSet | str | 
 
 
 def _subject(trained: Trained | Opened) -> Subject:
-    flip_tta = trained.setup is not None and trained.setup.recipe.flip_tta
-    subject = Subject(trained.run, trained.preprocess, trained.classes, flip_tta)
+    recipe = trained.setup.recipe if trained.setup else None
+    subject = Subject(
+        trained.run, trained.preprocess, trained.classes, flip_tta=recipe is not None and recipe.flip_tta,
+        shift_tta=recipe is not None and recipe.shift_tta,
+    )  # fmt: skip
     engine = trained.engine
     return replace(subject, precision=engine.precision, engine=engine.name) if engine else subject

@@ -80,8 +80,10 @@ def norm_call(norm: Norm, width: Argument, groups: str) -> Call:
     """The constructor of a norm for a width; `groups` is the text of a group norm's groups."""
     affine = ("affine", norm.affine, True)
     if norm.kind == "batch":
-        more = options_of(("eps", norm.eps, 1e-5), ("momentum", norm.momentum, 0.1), affine)
-        return Call("nn.BatchNorm2d", (("", width), *more))
+        more = options_of(("eps", norm.eps, 1e-5), ("momentum", norm.momentum, 0.1))
+        if norm.affine == "bias":
+            return Call("BiasBatchNorm", (("", width), *more))
+        return Call("nn.BatchNorm2d", (("", width), *more, *options_of(affine)))
     more = options_of(("eps", norm.eps, 1e-5), affine)
     if norm.kind == "layer":
         return Call("ChannelNorm", (("", width), *more))

@@ -132,6 +132,14 @@ class ChannelNorm(nn.Module):
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
+class BiasBatchNorm(nn.BatchNorm2d):
+    """Batch norm that learns a bias for each channel and no scale."""
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(channels, eps, momentum)
+        self.register_parameter("weight", None)
+
+
 class SqueezeExcite(nn.Module):
     """x * sigmoid(W2 relu(W1 mean(x))) (Hu et al. 2018, figure 2)."""
 
