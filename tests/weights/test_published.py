@@ -13,6 +13,7 @@ from PIL import Image
 
 import inceptionlab as il
 from inceptionlab import (
+    ConfigError,
     DataError,
     create_model,
     downloading,
@@ -29,7 +30,8 @@ from inceptionlab.weights import fetching
 from inceptionlab.weights.fetching import weights_file
 from inceptionlab.weights.named import GOOGLENET
 from inceptionlab.zoo import published as table
-from inceptionlab.zoo.published import Published, find_published, imagenet_classes, in_words, is_published, published
+from inceptionlab.zoo.imagenet import _names, imagenet_2015_classes, imagenet_classes, in_words
+from inceptionlab.zoo.published import Published, find_published, is_published, published
 from inceptionlab.zoo.registry import REGISTRY
 
 from .web_server import serving
@@ -162,8 +164,43 @@ def test_the_classes_of_imagenet():
     assert in_words(("n02123045", "n01440764", "cat")) == ("tabby, tabby cat", "tench, Tinca tinca", "cat")
 
 
+def test_the_graph_of_2015_has_the_classes_of_imagenet_in_another_order():
+    names = imagenet_2015_classes()
+    assert len(set(names)) == 1008
+    assert set(imagenet_classes()) < set(names)
+    assert [i for i, name in enumerate(names) if name == f"no class ({i})"] == [0, *range(1001, 1008)]
+    known = {1: "kit fox", 169: "giant panda", 449: "tench", 450: "goldfish", 866: "military uniform", 1000: "dumbbell"}
+    assert {place: names[place].partition(",")[0] for place in known} == known  # what users of the graph have seen
+    entries = {297: "n03125729", 523: "n03196217", 720: "n03160309", 821: "n03207743", 881: "n03124170"}
+    assert {place: names[place] for place in entries} == {i: _names("en")[n] for i, n in entries.items()}
+    assert find_published("inception_v3.fid@pytorch-fid").class_names() == names
+
+
+def test_classes_have_names_in_chinese():
+    names = imagenet_classes("zh")
+    assert len(set(names)) == 1000
+    assert (names[0], names[281], names[388], names[999]) == ("丁鲷", "虎斑猫", "大熊猫", "卫生纸")
+    assert list(_names("zh")) == list(_names("en"))
+    assert il.translate_classes(["tabby, tabby cat", "n01440764", "my cat"], "zh") == ("虎斑猫", "丁鲷", "my cat")
+    assert il.translate_classes(["tabby, tabby cat", "n01440764"]) == ("tabby, tabby cat", "tench, Tinca tinca")
+    assert find_published("inception_v3@timm").class_names("zh") == names
+    graph = find_published("inception_v3.fid@pytorch-fid").class_names(lang="zh")
+    assert (graph[0], graph[169], graph[1007]) == ("无类别 (0)", "大熊猫", "无类别 (1007)")
+    assert find_published("inception_resnet_v1.facenet@facenet/vggface2").class_names("zh")[7] == "7"
+    with pytest.raises(ConfigError, match="lang='fr': .*en"):
+        imagenet_classes("fr")
+
+
+def test_sizes_are_exact_or_as_the_source_says():
+    row = find_published("inception_v3.fid@pytorch-fid")
+    assert (row.size, row.megabytes) == (95628359, 95.6)
+    timm = find_published("inception_v3@timm")
+    assert (timm.size, timm.megabytes) == (None, 95.5)
+    assert row.as_record()["size"] == 95628359
+
+
 def test_imagenets_folders_are_evaluated_by_their_words(served):
-    numbers = tuple(table._imagenet())
+    numbers = tuple(_names("en"))
     images = torch.zeros(4, 256, 256, 3, dtype=torch.uint8)
     samples = Samples(InMemory(images), torch.tensor([0, 281, 999, 5]), numbers)
     found = il.evaluate("googlenet@torchvision", data=DataSet("val", samples, samples, samples))
@@ -388,9 +425,19 @@ def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
 def test_the_list(capsys):
     main(["list", "--pretrained", "--json"])
     rows = json.loads(capsys.readouterr().out)
-    assert {"name", "form", "source", "url", "megabytes", "sha256", "licence", "top1", "paper", "read_in"} <= set(
-        rows[0]
-    )
+    assert {
+        "name",
+        "form",
+        "source",
+        "url",
+        "size",
+        "megabytes",
+        "sha256",
+        "licence",
+        "top1",
+        "paper",
+        "read_in",
+    } <= set(rows[0])
     assert [row["name"] for row in rows] == [row.full for row in list_pretrained()]
     main(["list", "inception_v3", "--pretrained"])
     lines = capsys.readouterr().out.splitlines()
