@@ -166,6 +166,24 @@ def test_formulas_are_true(name):
                 assert eval(value) == int(right.replace(",", "")), line
 
 
+def test_the_smallest_image_is_found_where_grids_of_some_sizes_do_not_fit_together():
+    spec = get_spec("bn_inception.caffe")  # its poolings round up and its convolutions do not
+
+    def works(size):
+        try:
+            return bool(measure(spec.resized(size)))
+        except SpecError:
+            return False
+
+    smallest = smallest_input(spec)
+    assert works(smallest)
+    assert not any(works(size) for size in range(1, smallest))
+    assert create_model("bn_inception.caffe", input_size=smallest, stem="imagenet").spec.input.height == smallest
+    wrong = Network("wrong", Seq(), Seq(mixed=Concat(a=Conv(4, 3, 2), b=Conv(4))), Seq())
+    with pytest.raises(SpecError, match="do not fit together by concat"):
+        smallest_input(wrong)
+
+
 def test_too_small_an_image_is_refused_naming_node_and_smallest_size():
     spec = get_spec("inception_v3").without_aux()
     with pytest.raises(SizeError) as caught:

@@ -1,4 +1,4 @@
-"""The names of ImageNet's classes: WordNet's words, names in Chinese, and the order in which a graph of 2015 has them."""
+"""The names of ImageNet's classes: WordNet's words, names in Chinese, and the order of TensorFlow's graph of 2015."""
 
 from __future__ import annotations
 
