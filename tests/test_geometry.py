@@ -179,7 +179,7 @@ def test_the_smallest_image_is_found_where_grids_of_some_sizes_do_not_fit_togeth
     assert works(smallest)
     assert not any(works(size) for size in range(1, smallest))
     assert create_model("bn_inception.caffe", input_size=smallest, stem="imagenet").spec.input.height == smallest
-    wrong = Network("wrong", Seq(), Seq(mixed=Concat(a=Conv(4, 3, 2), b=Conv(4))), Seq())
+    wrong = Network("wrong", Seq(), Seq(mixed=Concat(a=Pool("avg", to=2), b=Pool("avg", to=3))), Seq())
     with pytest.raises(SpecError, match="do not fit together by concat"):
         smallest_input(wrong)
 
