@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from inceptionlab.weights.creating import create_features, create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.weights.matching import match_networks
     from inceptionlab.zoo.imagenet import translate_classes
     from inceptionlab.zoo.naming import network_of
     from inceptionlab.zoo.own import blocks_of
@@ -136,6 +137,7 @@ _PLACES = {
     "weights.creating": ("create_model", "create_features"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
+    "weights.matching": ("match_networks",),
     "zoo.imagenet": ("translate_classes",),
     "zoo.naming": ("network_of",),
     "zoo.own": ("blocks_of",),
@@ -155,7 +157,7 @@ __all__ = [
     "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
     "Layer", "code",
     # weights
-    "list_pretrained", "load_weights", "export_weights", "translate_classes",
+    "list_pretrained", "load_weights", "match_networks", "export_weights", "translate_classes",
     # data
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs
