@@ -2,13 +2,16 @@ import json
 import os
 import pickle
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
 from inceptionlab import DataError, build, create_model, get_spec, load_weights, match_networks
 from inceptionlab.cli import main
+from inceptionlab.spec.codec import to_json
 from inceptionlab.storage import write_tensors
+from inceptionlab.weights.loading import spec_with
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.readers.reading import read_state
 from inceptionlab.weights.unwrapping import OURS, recognise
@@ -138,6 +141,29 @@ def test_our_own_files_load_too(source, tmp_path):
         load_weights(create_model("googlenet.torchvision", aux=True), tmp_path / "w.safetensors").source
         == "InceptionLab"
     )
+
+
+def test_the_input_that_our_own_file_records_is_taken_over(tmp_path):
+    spec = get_spec("small_fast | widen(0.25)")
+    taken = replace(spec.input, mean=(0.2, 0.4, 0.6), std=(0.3,) * 3, order="BGR")
+    torch.manual_seed(0)
+    theirs = build(replace(spec, input=taken)).eval()
+    write_tensors(tmp_path / "ours.safetensors", theirs.state_dict(), {"spec": to_json(theirs.spec)})
+    model = build(spec).eval()
+    account = load_weights(model, tmp_path / "ours.safetensors")
+    pixels = torch.rand(2, 3, 32, 32)
+
+    def shown(network):
+        mean, std = (torch.tensor(v)[:, None, None] for v in (network.spec.input.mean, network.spec.input.std))
+        planes = (pixels - mean) / std
+        return network(planes.flip(1) if network.spec.input.order == "BGR" else planes)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(shown(model), shown(theirs))
+    assert account.input == model.spec.input == replace(spec.input, mean=taken.mean)
+    load_weights(model, tmp_path / "ours.safetensors", fold_input=False)
+    assert model.spec.input == taken
+    assert spec_with(spec, tmp_path / "ours.safetensors").input.mean == taken.mean  # what train prepares images by
 
 
 def test_what_does_not_fit_is_refused_and_nothing_changes(source, file, tmp_path):
