@@ -25,7 +25,7 @@ ORDER = {
     "rules": ["rule", "blocks", "convolutions", "networks", "strides", "written", "facts"],
     "zoo": ["googlenet", "bn_inception", "inception_v3", "inception_v2", "inception_resnet_v1", "inception_v4",
             "inception_resnet_v2", "xception", "inception_next", "tutorial", "small", "modules", "registry", "facts",
-            "own", "naming", "configure", "imagenet", "published"],
+            "own", "imagenet", "published", "naming", "looking", "configure"],
     "source": ["parts", "phrases", "layers", "reading", "shapes", "layout", "expressions", "classes", "blocks",
                 "naming", "whole", "writing", "generation"],
     "nn": ["layers.bare", "layers.branches", "layers.conv", "layers.attention", "layers.head", "layers.pool",

@@ -96,7 +96,7 @@ def print_network(network: Network, depth: int) -> None:
     table.add_column("what")
     for column in ("output", "parameters", "MACs", "field"):
         table.add_column(column, justify="right", no_wrap=True)
-    room = console.width - NUMBERS - max(len(_indented(row.path)) for row in shown)
+    room = console.width - NUMBERS - max((len(_indented(row.path)) for row in shown), default=0)
     for row in shown:
         sizes = row.field.sizes(network.input.shape)
         field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"

@@ -116,6 +116,11 @@ def is_published(text: object) -> TypeGuard[str | Path]:
     return isinstance(given, str) and _NAMED.fullmatch(given) is not None and not Path(given).exists()
 
 
+def names_weights(network: object) -> bool:
+    """Whether what a user calls a network is NAME@WEIGHTS; rules may follow."""
+    return isinstance(network, str) and is_published(network.partition("|")[0].strip())
+
+
 def find_published(text: str | Path, weights: str | bool = True) -> Published:
     """The row of NAME@WEIGHTS, or of a name and its weights.
 
