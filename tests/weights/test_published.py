@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import logging
 import re
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 import inceptionlab as il
 from inceptionlab import (
@@ -422,6 +424,21 @@ def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
     assert hub.requests[0][1]["Authorization"] == "Bearer secret"
 
 
+def test_the_list_fits_a_terminal(monkeypatch):
+    from inceptionlab.cli import network_tables
+
+    for width in (80, 100, 130):
+        shown = io.StringIO()
+        console = Console(file=shown, width=width, force_terminal=True, color_system=None)
+        monkeypatch.setattr(network_tables, "Console", lambda console=console, **_: console)
+        network_tables.print_published(list_pretrained())
+        lines = shown.getvalue().splitlines()
+        assert len(lines) == len(list_pretrained()) + 1
+        assert max(map(len, lines)) <= width
+        assert all(row.full in line for row, line in zip(list_pretrained(), lines[1:], strict=True))
+        assert ("licence" in lines[0]) == (width >= 120)
+
+
 def test_the_list(capsys):
     main(["list", "--pretrained", "--json"])
     rows = json.loads(capsys.readouterr().out)
@@ -443,5 +460,14 @@ def test_the_list(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:3] == ["inception_v3.torchvision@torchvision", "77.294", "93.45"]
     assert all("inception_v3.torchvision@" in line for line in lines[1:])
+    main(["list", "--pretrained"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 120
+    main(["list", "inception_v3", "--pretrained", "--markdown"])
+    lines = capsys.readouterr().out.splitlines()
+    row = find_published("inception_v3@timm/tv_in1k")
+    assert {line.count("|") for line in lines} == {11}
+    assert next(line for line in lines if "tv_in1k" in line).split(" | ")[-2:] == [row.checksum, f"{row.url} |"]
+    main(["list", "inception_v3", "--pretrained", "--markdown", "--lang", "zh"])
+    assert capsys.readouterr().out.startswith("| 名称 |")
     with pytest.raises(DataError, match="no published weights match 'smal'"):
         list_pretrained("smal")
