@@ -20,6 +20,7 @@ from inceptionlab import (
     measure,
     smallest_input,
 )
+from inceptionlab.analysis import geometry
 from inceptionlab.analysis.geometry import measure_node
 from inceptionlab.rules import small_stem, widen
 from inceptionlab.spec import STREAM, Attention, Concat, Conv, Pool, Residual, Seq, Split, Sum
@@ -226,10 +227,14 @@ def test_ceil_mode_starts_the_last_window_inside():
 
 @pytest.mark.parametrize("use", [measure, build, draw, lambda it: diff(it, it), lambda it: explain(it, "fc")])
 def test_what_is_no_network_is_said(use):
-    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; network_of\('small_v1'\) is the network"):
-        use("small_v1")
     with pytest.raises(SpecError, match=r"an object of the type InceptionNetwork was given; its .spec is one"):
         use(create_model("inception_net", 10))
+
+
+@pytest.mark.parametrize("use", [geometry.measure, build])
+def test_a_name_where_a_value_is_needed_is_said(use):
+    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; network_of\('small_v1'\) is the network"):
+        use("small_v1")
 
 
 def test_kernel_size_leaves_the_grid_and_dilation_grows_linearly():
