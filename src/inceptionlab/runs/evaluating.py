@@ -16,7 +16,7 @@ from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load
 from inceptionlab.runs.setup import training_and_validation
-from inceptionlab.zoo.published import imagenet_classes, in_words
+from inceptionlab.zoo.imagenet import imagenet_classes, in_words
 
 
 def evaluate(

@@ -126,8 +126,8 @@ def _pool(node: Pool) -> Call:
         return Call(name, (kernel, stride, *((dilation,) if dilated else ())))
     padding = () if rim == "0" else (("padding", rim),)
     counted = () if kind == "Max" or node.count_pad else (("count_include_pad", "False"),)
-    if dilated:
-        return Call(f"Dilated{kind}Pool", (kernel, stride, *padding, dilation, *counted))
     ceil = (("ceil_mode", "True"),) if node.ceil else ()
+    if dilated:
+        return Call(f"Dilated{kind}Pool", (kernel, stride, *padding, dilation, *ceil, *counted))
     counted = counted if padding or ceil else ()
     return Call(f"nn.{kind}Pool2d", (kernel, stride, *padding, *ceil, *counted))
