@@ -14,7 +14,7 @@ from inceptionlab.decoding import Count, Natural, validate
 from inceptionlab.errors import ConfigError
 from inceptionlab.spec.codec import digest
 from inceptionlab.spec.network import Network
-from inceptionlab.training.recipe import Recipe, defining
+from inceptionlab.training.recipe import Recipe, defining, is_probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Setup:
         validate(self)
         if self.weights and self.continued:
             raise ConfigError(f"weights = {self.weights!r} and continued = {self.continued!r}: begin with one of them")
+        if is_probe(self.recipe) and self.spec.aux:
+            raise ConfigError(f"a probe fits the head alone, and {self.spec.title} has auxiliary heads; leave them out")
 
     @property
     def is_trial(self) -> bool:
@@ -55,7 +57,8 @@ class Setup:
         plain += ["skip_unreadable"] if self.skip_unreadable else []
         plain += ["continued", self.continued] if self.continued else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{self.spec.name}-{Path(self.data).name}-{ending}"
+        kind = ["probe"] if is_probe(self.recipe) else []
+        return "-".join([self.spec.name, Path(self.data).name, *kind, ending])
 
 
 @dataclass(frozen=True, slots=True)

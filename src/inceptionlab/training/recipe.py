@@ -28,8 +28,10 @@ from inceptionlab.nn.initialise import InitScheme
 
 Optimizer = Literal["sgd", "adam", "adamw", "nadam", "rmsprop_tf"]
 Schedule = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
-_LATER = ("nesterov", "betas", "class_weights")
+_LATER = ("nesterov", "betas", "class_weights", "head")
 """Fields that the first recipes had not: at their defaults they say nothing new, and name no other run."""
+PROBED = {"epochs", "head", "init", "class_weights", "validation", "flip_tta", "precision"}
+"""Fields that are read where nothing but the head is fitted."""
 _MOMENTUM, _ADAM = ("sgd", "rmsprop_tf"), ("adam", "adamw", "nadam")
 
 
@@ -41,14 +43,17 @@ class Recipe:
     is not read by the optimiser, the schedule or whatever else was chosen.
     """
 
-    epochs: Count = 20
-    """Passes over the training images."""
+    epochs: Natural = 20
+    """Passes over the training images; 0: the head alone is fitted, by head = "probe"."""
     batch_size: Count = 128
     """Images per step; with `accumulate`, images per forward pass."""
     accumulate: Count = 1
     """Forward passes whose gradients make one step."""
     init: InitScheme = "kaiming"
     """Scheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
+    head: Literal["given", "probe"] = "given"
+    """How the head begins: "given" by the weights or, for other classes, by `init`; "probe": as the logistic regression
+    on the features of the training images, from which training goes on."""
     optimizer: Optimizer = "sgd"
     """"sgd", "adam", "adamw" (decoupled weight decay), "nadam", or "rmsprop_tf" (eps inside the root)."""
     lr: Annotated[float, msgspec.Meta(gt=0)] = 0.05
@@ -107,11 +112,17 @@ class Recipe:
 
     def __post_init__(self) -> None:
         validate(self)
+        if not self.epochs and self.head != "probe":
+            raise ConfigError('epochs = 0 trains nothing; head = "probe" fits the head alone, 1 epoch or more trains')
         refuse_unread(self, _unread({entry.name: getattr(self, entry.name) for entry in fields(self)}))
 
 
 def _unread(values: Mapping[str, Any]) -> dict[str, str]:
     """The fields that these values of the others leave without a meaning, and why."""
+    if not values["epochs"]:
+        why = "epochs = 0 takes no step; the head is fitted at once"
+        usual = {"augment"} if values["augment"] == Augment() else set[str]()
+        return dict.fromkeys(values.keys() - PROBED - usual, why)
     reasons: dict[str, str] = {}
     readers = {"momentum": _MOMENTUM, "nesterov": ("sgd",), "betas": _ADAM, "eps": (*_ADAM, "rmsprop_tf")}
     for name, having in readers.items():
@@ -125,6 +136,11 @@ def _unread(values: Mapping[str, Any]) -> dict[str, str]:
     if values["freeze_bn"] == "frozen" and not values["freeze"]:
         reasons["freeze_bn"] = "it keeps those of frozen nodes, and freeze names none"
     return reasons
+
+
+def is_probe(recipe: Recipe) -> bool:
+    """Whether nothing but the head is fitted, without a step of training."""
+    return not recipe.epochs
 
 
 def _quoted(names: tuple[str, ...]) -> str:
