@@ -62,8 +62,7 @@ def fit(
     if began is not None and began.data != digests:
         raise RunError(f"{run.path} began with the data {began.data} and finds {digests} now; put the same data back")
     same_data(setup, digests)
-    parts = training_and_validation(loaded, setup)
-    training, validation = (part.to(fabric.device) for part in parts)
+    training, validation = (part.to(fabric.device) for part in training_and_validation(loaded, setup))
     network = _network(setup, where, run, calls)
     if fabric.is_global_zero:
         run.write_environment(environment(fabric.device, digests, precision, fabric.world_size, loaded.left_out))
@@ -73,7 +72,7 @@ def fit(
         for sentence in opening(setup, loaded, training, validation, digests):
             calls.say(sentence)
     try:
-        probed = _probed(network, parts[0], setup, run, fabric, calls)  # before the trainer divides the weights
+        probed = _probed(network, loaded, setup, run, fabric, calls)  # before the trainer divides the weights
     except Stopped:
         return Fitted(0, 0, -1.0, stopped=True)
     trainer = Trainer(network, setup.recipe, placement_of(fabric), run.path, setup.seed, calls)
@@ -104,12 +103,12 @@ def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -
 
 
 def _probed(
-    network: InceptionNetwork, training: Samples, setup: Setup, run: RunFolder, fabric: Fabric, calls: Callbacks
+    network: InceptionNetwork, data: DataSet, setup: Setup, run: RunFolder, fabric: Fabric, calls: Callbacks
 ) -> Probe | None:
     """Fit the head where the recipe says so and training has not begun; a training that goes on has it in its state."""
     if setup.recipe.head != "probe" or states(run.state):
         return None
-    return probe(network, training, setup, fabric, calls)
+    return probe(network, data, setup, fabric, calls)
 
 
 def _start(trainer: Trainer, probed: Probe, validation: Samples, run: RunFolder) -> None:

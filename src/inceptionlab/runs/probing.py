@@ -8,11 +8,11 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from inceptionlab.data.dataset import Samples
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.image_sets import image_set
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.embedding.extraction import Extract, Extraction, threads
@@ -20,7 +20,7 @@ from inceptionlab.errors import SpecError
 from inceptionlab.exporting.choosing import key_of
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.layers.head import Dense
-from inceptionlab.runs.setup import Setup
+from inceptionlab.runs.setup import Setup, split
 from inceptionlab.spec.nodes import Linear
 from inceptionlab.training.balance import class_weights
 from inceptionlab.training.callbacks import Callbacks
@@ -35,27 +35,30 @@ class Stopped(Exception):  # noqa: N818  (nothing went wrong)
     """Somebody asked to stop while features were computed; those that are there are kept."""
 
 
-def probe(network: InceptionNetwork, training: Samples, setup: Setup, fabric: Fabric, calls: Callbacks) -> Probe:
+def probe(network: InceptionNetwork, data: DataSet, setup: Setup, fabric: Fabric, calls: Callbacks) -> Probe:
     """Fit the head of a network, in place, to its features of the training images; gives how, without a validation.
 
-    Images are prepared as for a test. Of several processes each computes a part of the features, the first one fits the
-    head, and all are given it. Raises `SpecError` for a head that is not linear, `DataError` for images that it cannot
-    be fitted to, `Stopped` where a callback asks to stop.
+    Images are prepared as for a test. Features are kept of all training images, those that validate included, so that
+    another seed computes none; but the head is fitted, and its penalty chosen, without those. Of several processes each
+    computes a part of the features, the first one fits the head, and all are given it. Raises `SpecError` for a head
+    that is not linear, `DataError` for images that it cannot be fitted to, `Stopped` where a callback asks to stop.
     """
     began, head = time.monotonic(), linear_head(network)
-    labels = training.labels.cpu().numpy()
-    check_classes(labels, training.classes)
+    images = data.train.limited(setup.limit_train)
+    kept = torch.arange(len(images)) if data.validation is not None else split(images, setup)[0]
+    labels = images.labels[kept].cpu()
+    check_classes(labels.numpy(), images.classes)
     if fabric.is_global_zero and not setup.weights and not setup.continued:
         calls.say("no weights are given, so the head is fitted to the features of a random trunk; --weights gives some")
-    features = _features(network.to(fabric.device), training, setup.recipe.flip_tta, fabric, calls)
-    found = fabric.broadcast(_fitted(features, training, setup) if fabric.is_global_zero else None)
+    features = _features(network.to(fabric.device), images, setup.recipe.flip_tta, fabric, calls)[kept]
+    found = fabric.broadcast(_fitted(features, labels, images.classes, setup) if fabric.is_global_zero else None)
     fitted, loss, top1 = cast(tuple[FittedHead, float, float], found)
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(fitted.weight))
         head.bias.copy_(torch.from_numpy(fitted.bias))
     seconds = round(time.monotonic() - began, 3)
     return Probe(
-        len(training), features.shape[1], fitted.strength, fitted.tried, fitted.losses, loss, top1, seconds
+        len(kept), features.shape[1], fitted.strength, fitted.tried, fitted.losses, loss, top1, seconds
     )  # fmt: skip
 
 
@@ -78,34 +81,35 @@ def trunk_of(network: InceptionNetwork) -> InceptionNetwork:
     return InceptionNetwork(replace(network.spec, classes=0, aux=()), kept, {}).eval()
 
 
-def _fitted(features: Float[Tensor, "n d"], training: Samples, setup: Setup) -> tuple[FittedHead, float, float]:
-    """(the head, its loss and its accuracy on the training images)."""
-    labels = training.labels.cpu()
-    counts = torch.ones(len(training.classes))
+def _fitted(
+    features: Float[Tensor, "n d"], labels: Int64[Tensor, " n"], classes: tuple[str, ...], setup: Setup
+) -> tuple[FittedHead, float, float]:
+    """(the head, its loss and its accuracy on the images)."""
+    counts = torch.ones(len(classes))
     if setup.recipe.class_weights == "balanced":
-        counts = class_weights(labels, len(training.classes))
+        counts = class_weights(labels, len(classes))
     data = Labelled(features.numpy().astype(np.float64), labels.numpy(), counts.numpy().astype(np.float64)[labels])
-    head = fit_head(data, training.classes, setup.seed)
+    head = fit_head(data, classes, setup.seed)
     return head, *head.loss_and_accuracy(data)
 
 
 def _features(
-    network: InceptionNetwork, training: Samples, mirrored: bool, fabric: Fabric, calls: Callbacks
+    network: InceptionNetwork, samples: Samples, mirrored: bool, fabric: Fabric, calls: Callbacks
 ) -> Float[Tensor, "n d"]:
-    """The features of the training images in fp32; those of an image and of its mirror image averaged where a test
+    """The features of images in fp32; those of an image and of its mirror image averaged where a test
     averages their logits.
     """
     trunk, preprocess = trunk_of(network), Preprocess(network.spec.input)
 
     def prepare(_: object, number: int) -> Float[Tensor, "c h w"]:
-        return preprocess.batch(training.images[number].cpu()[None])[0]
+        return preprocess.batch(samples.images[number].cpu()[None])[0]
 
     def engine() -> Extract:
         return _stoppable(_computed(trunk, mirrored), fabric, calls)
 
     known_by = f"{key_of(trunk)}-{'mirrored' if mirrored else 'head'}-{preprocess.input!r}"
     dims = linear_head(network).in_features
-    return Extraction(prepare, engine, dims, known_by, BATCH, threads()).features(image_set(training))
+    return Extraction(prepare, engine, dims, known_by, BATCH, threads()).features(image_set(samples))
 
 
 def _computed(trunk: InceptionNetwork, mirrored: bool) -> Extract:

@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jaxtyping import Int64
+from torch import Tensor
+
 from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.split import stratified
@@ -105,8 +108,13 @@ def training_and_validation(data: DataSet, setup: Setup) -> tuple[Samples, Sampl
     images = data.train.limited(setup.limit_train)
     if data.validation is not None:
         return images, data.validation
+    rest, part = split(images, setup)
+    return images.subset(rest), images.subset(part)
+
+
+def split(images: Samples, setup: Setup) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
+    """The places of the images that are trained on and of those that validate, by the seed."""
     lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few images may leave a class with one
-    rest, part = stratified(
+    return stratified(
         images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation", classes=images.classes
     )
-    return images.subset(rest), images.subset(part)

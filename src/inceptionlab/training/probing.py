@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 
 from inceptionlab import rng
 from inceptionlab.data.progress import followed
-from inceptionlab.errors import DataError
+from inceptionlab.errors import DataError, listed
 
 STRENGTHS = tuple(float(10**power) for power in np.arange(5, -3.1, -0.5))
 """Penalties that are tried, the strongest first: strength / 2 times the squared weights is added to the loss."""
@@ -82,7 +82,7 @@ def check_classes(labels: Int64[Array, " n"], classes: tuple[str, ...]) -> None:
     """Raise `DataError` where a linear classifier cannot be fitted to images with these labels."""
     if len(classes) < 2:
         raise DataError(
-            f"a probe tells classes apart, and the images have one, {classes[0]!r}; give two classes or more"
+            f"a probe tells classes apart, and the images have one, {listed(map(repr, classes))}; give two or more"
         )
     counts = np.bincount(labels, minlength=len(classes))
     if not counts.all():
