@@ -200,7 +200,7 @@ def test_fields_that_came_later_leave_the_names_of_runs_as_they_were():
 
 
 # What fine_tune said before it began with a fitted head.
-BEFORE = {"head": "given", "head_lr": 10.0, "lr": 0.005, "augment.area": 0.35}
+BEFORE = {"head": "given", "head_lr": 10.0, "lr": 0.005, "warmup": 0.1}
 # What runs of these recipes were called before betas, nesterov, class_weights and head were fields.
 KEYS = {
     "clothes": "tiny-digits-a5ffc320", "digits": "tiny-digits-fe91cdce", "fine_tune": "tiny-digits-94fbb30d",
