@@ -112,3 +112,16 @@ def test_all_processes_stop_on_an_error_of_one(tmp_path):
     done = launch(2, *ARGUMENTS, "--out", str(tmp_path / "busy"))
     assert done.returncode != 0
     assert "is not empty and holds no run" in done.stderr
+
+
+def test_two_processes_fit_the_head_of_one(tmp_path, monkeypatch):
+    common = ["train", "small_fast | widen(0.25)", "digits", "--probe", "--device", "cpu", "--limit-train", "200",
+              "--limit-test", "60"]  # fmt: skip
+    for processes in (2, 1):  # the second finds no features of the first
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache-{processes}"))
+        done = launch(processes, *common, "--out", str(tmp_path / f"run-{processes}"))
+        assert done.returncode == 0, done.stderr
+    two, one = (RunFolder(tmp_path / f"run-{processes}").probe() for processes in (2, 1))
+    assert two.losses == pytest.approx(one.losses, rel=1e-3)
+    assert (two.strength, two.val_top1) == (one.strength, one.val_top1)
+    assert two.train_loss == pytest.approx(one.train_loss, rel=1e-3)

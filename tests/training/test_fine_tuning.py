@@ -103,7 +103,7 @@ def test_every_recipe_loads_and_fits_a_screen(name):
     text = (resources("inceptionlab.training") / "recipes" / f"{name}.toml").read_text()
     assert len(text.splitlines()) <= 40
     assert "# Command: inceptionlab train" in text
-    assert recipe.epochs > 0
+    assert recipe.epochs > 0 or recipe.head == "probe"
 
 
 def test_small_images_first(tmp_path):

@@ -27,11 +27,12 @@ def test_settings_override_fields():
         ({"epoch": 3}, "did you mean 'epochs'"),
         ({"augment": {"flop": True}}, "did you mean 'flip'"),
         ({"optimizer": "sdg"}, "did you mean 'sgd'"),
-        ({"epochs": 0}, "give a whole number of at least 1"),
+        ({"epochs": -1}, "give a whole number of at least 0"),
+        ({"epochs": 0}, 'epochs = 0 trains nothing; head = "probe" fits the head alone, 1 epoch or more trains'),
         ({"lr": -1.0}, "above 0"),
         ({"validation": 1.5}, "above 0 and below 1"),
         ({"validation": 0.0}, "above 0"),
-        ({"epochs": "many"}, "epochs = 'many': give a whole number of at least 1"),
+        ({"epochs": "many"}, "epochs = 'many': give a whole number of at least 0"),
     ],
 )
 def test_bad_fields_are_refused(values, words):
@@ -191,13 +192,16 @@ def test_the_tutorials_trainings_are_recipes(name, tmp_path):
 
 
 def test_fields_that_came_later_leave_the_names_of_runs_as_they_were():
-    names = {name: replace(SETUP, recipe=load_recipe(name)).key for name in KEYS}
-    assert names == KEYS
+    recipes = {name: load_recipe(name) for name in KEYS}
+    recipes["fine_tune"] = override(recipes["fine_tune"], BEFORE)
+    assert {name: replace(SETUP, recipe=one).key for name, one in recipes.items()} == KEYS
     for changes in ({"nesterov": False}, {"optimizer": "adamw", "betas": (0.8, 0.9)}, {"class_weights": "balanced"}):
         assert len({replace(SETUP, recipe=recipe("small", change)).key for change in ({}, changes)}) == 2
 
 
-# What runs of these recipes were called before betas, nesterov and class_weights were fields.
+# What fine_tune said before it began with a fitted head.
+BEFORE = {"head": "given", "head_lr": 10.0, "lr": 0.005, "warmup": 0.1}
+# What runs of these recipes were called before betas, nesterov, class_weights and head were fields.
 KEYS = {
     "clothes": "tiny-digits-a5ffc320", "digits": "tiny-digits-fe91cdce", "fine_tune": "tiny-digits-94fbb30d",
     "folder": "tiny-digits-05f8b619", "imagenet_modern": "tiny-digits-03e52786", "small": "tiny-digits-47760b7b",

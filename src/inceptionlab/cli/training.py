@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import fields
@@ -17,16 +18,20 @@ from inceptionlab.runs import testing
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.progress import first_process, progress_bar
-from inceptionlab.runs.sentences import closing
+from inceptionlab.runs.sentences import closing, outcome
 from inceptionlab.runs.setup import Setup
 from inceptionlab.training.allocation import launched
 
 
-def train_and_show(setup: Setup, folder: Path, machine: Machine, data: DataSet | None) -> None:
-    """Train with a bar on the terminal, and print the score and the run folder."""
+def train_and_show(
+    setup: Setup, folder: Path, machine: Machine, data: DataSet | None, as_json: bool = False
+) -> None:  # fmt: skip
+    """Train with a bar on the terminal, and print the score and the run folder, or one object of them."""
     with launched(bool(machine.grad_checkpoint)), StopSignal() as stop, progress_bar(setup, stop) as callbacks:
         score = testing.train(setup, folder, machine, callbacks, data)
-    if first_process() and score is not None:
+    if first_process() and score is not None and as_json:
+        print(json.dumps(outcome(RunFolder(folder)), ensure_ascii=False))
+    elif first_process() and score is not None:
         print(closing(RunFolder(folder)))
         print(f"report: {folder / 'report.html'}")
         print(folder)

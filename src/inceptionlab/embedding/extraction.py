@@ -53,13 +53,16 @@ class Extraction:
         """The features of a set, mapped from their file. Raises `DataError` for an image that cannot be read and for
         features that are no numbers.
         """
+        if _rank() == 0:
+            self._pages(images)  # made by one process: of two that make it, one would go on with a file that is gone
+        _together()
         pages = self._pages(images)
         missing = [i for i in range(len(pages.sums)) if not pages.has(i)]
+        _together()  # so that all divide the same among them
         mine = missing[_rank() :: _processes()]
         if mine:
             self._fill(pages, images, mine)
-        if _processes() > 1:
-            distributed.barrier()
+        _together()
         return torch.from_numpy(pages.features)
 
     def prepared(self, images: ImageSet, count: int) -> Float[Tensor, "b c h w"]:
@@ -156,6 +159,12 @@ def _opened(folder: Path, shape: tuple[int, int], batch: int) -> Pages:
 def _processes() -> int:
     """The processes of torchrun that share the work."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def _together() -> None:
+    """Wait for the other processes."""
+    if _processes() > 1:
+        distributed.barrier()
 
 
 def _rank() -> int:

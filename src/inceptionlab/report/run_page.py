@@ -108,7 +108,7 @@ def report_html(report: RunReport) -> str:
         selected_by=_selection(report),
         read_before=facts.read_before,
         cards=_cards(report, rows), facts=Table((), _facts(report, measured), (0, 1)),
-        curves=charts.curve_panels(report.metrics) if report.metrics else [], epochs=_epochs(report.metrics),
+        curves=charts.curve_panels(report.metrics) if _trained(report) else [], epochs=_epochs(report.metrics),
         classes=_classes(rows), confusion=charts.confusion_matrix(confusion(report.logits, labels), classes),
         calibration=charts.reliability(calibration(report.logits.softmax(1), labels)), error=f"{100 * score.ece:.2f}",
         mistakes=_mistakes(report), nodes=_nodes(measured), diagram=draw(report.spec, depth=2), command=facts.command,
@@ -131,14 +131,14 @@ def _trial(report: RunReport) -> str:
 
 def _selection(report: RunReport) -> str:
     """Which epoch's weights were tested, and after a semicolon who had read the test set before."""
-    chosen, epochs = _chosen(report), len(report.metrics)
+    chosen, epochs = _chosen(report), len(_trained(report))
     _, semicolon, before = report.facts.selected_by.partition("; ")
-    if not chosen:
+    if not epochs:
         return report.facts.selected_by
     if report.facts.config.get("recipe", {}).get("select") == "last":
         return f"the last epoch, {epochs}{semicolon}{before}"
-    best = f"the best validation accuracy ({chosen['val_top1']:.2%}, epoch {chosen['epoch']} of {epochs})"
-    return f"{best}{semicolon}{before}"
+    when = f"epoch {chosen['epoch']} of" if chosen["epoch"] else "the fitted head before epoch 1 of"
+    return f"the best validation accuracy ({chosen['val_top1']:.2%}, {when} {epochs}){semicolon}{before}"
 
 
 def _cards(report: RunReport, rows: list[ClassScore]) -> list[tuple[str, str]]:
@@ -163,6 +163,24 @@ def _chosen(report: RunReport) -> Mapping[str, Any]:
     return max(report.metrics, key=lambda epoch: epoch["val_top1"]) if report.metrics else {}
 
 
+def _trained(report: RunReport) -> list[Mapping[str, Any]]:
+    """The epochs of training, without the starting point (epoch 0) that a fitted head is."""
+    return [epoch for epoch in report.metrics if epoch["epoch"]]
+
+
+def _training(report: RunReport) -> str:
+    """How long training took, by what, and the fit of a head before it."""
+    recipe, seconds = report.facts.config.get("recipe", {}), [epoch["seconds"] for epoch in _trained(report)]
+    fits = [epoch["seconds"] for epoch in report.metrics if not epoch["epoch"]]
+    fit = f"the head fitted to features in {duration(fits[0])}" if fits else ""
+    if fits and not seconds:
+        return f"{fit}, nothing else"
+    time = f", {duration(fmean(seconds))} per epoch, {duration(sum(seconds))} in all" if seconds else ""
+    batch = f", batches of {recipe['batch_size']}" if "batch_size" in recipe else ""
+    optimizer = f", {recipe['optimizer']} at {recipe['lr']:g}" if "optimizer" in recipe else ""
+    return f"{counted(len(seconds), 'epoch')}{time}{batch}{optimizer}{f'; before it {fit}' if fit else ''}"
+
+
 def _facts(report: RunReport, measured: MeasuredNetwork) -> list[tuple[str, str]]:
     """What the accuracy was paid with, and where."""
     facts, score = report.facts, report.score
@@ -170,16 +188,10 @@ def _facts(report: RunReport, measured: MeasuredNetwork) -> list[tuple[str, str]
     images = [f"{score.n:,} for the test"]
     if facts.images:
         images = [f"{facts.images[0]:,} for training", f"{facts.images[1]:,} for validation", *images]
-    seconds = [epoch["seconds"] for epoch in report.metrics]
-    time = f", {duration(fmean(seconds))} per epoch, {duration(sum(seconds))} in all" if seconds else ""
-    recipe = config.get("recipe", {})
-    batch = f", batches of {recipe['batch_size']}" if "batch_size" in recipe else ""
-    optimizer = f", {recipe['optimizer']} at {recipe['lr']:g}" if "optimizer" in recipe else ""
     return [
         ("network", f"{measured.params:,} parameters, {measured.macs / 1e6:,.1f} million multiply-adds per image"),
         ("data", facts.data), ("images", ", ".join(images)),
-        ("training", f"{counted(len(seconds), 'epoch')}{time}{batch}{optimizer}"),
-        *([("arithmetic", facts.arithmetic)] if facts.arithmetic else []),
+        ("training", _training(report)), *([("arithmetic", facts.arithmetic)] if facts.arithmetic else []),
         *([("initial weights", config["weights"])] if config.get("weights") else []),
         ("precision", environment["precision"]),
         ("device", f"{environment['device']}, {counted(environment['threads'], 'thread')}"),

@@ -28,16 +28,17 @@ def continued(run: RunFolder | Path | str, changes: Changes, blocks: Blocks | No
     """The setup of a new run that trains on from the weights of another one: `continued("runs/x", Changes(epochs=20))`.
 
     Network, data, seed and so the validation images are those of `run`; the recipe is too, but for `changes`, which say
-    how many epochs more. The optimiser and the schedule begin anew. `blocks` are the factories of its `Block` nodes.
+    how many epochs more, and its head stays as it is trained. The optimiser and the schedule begin anew. `blocks` are
+    the factories of its `Block` nodes.
     Raises `RunError` for a run that has not ended, and `ConfigError` without epochs or with other validation images.
     """
     before = run_folder(run)
     setup = before.setup(blocks)
     if before.fitted() is None or not before.has_weights:
         raise RunError(f"{before.path} has not trained to its end; go on with --resume {before.path}")
-    recipe = changed(setup.recipe, changes)
     if "epochs" not in {**changes.settings(), **({"epochs": ""} if changes.epochs else {})}:
         raise ConfigError(f"--continue {before.path}: say with --epochs N how many epochs more")
+    recipe = changed(replace(setup.recipe, head="given", epochs=setup.recipe.epochs or 1), changes)
     if recipe.validation != setup.recipe.validation:
         raise ConfigError(
             f"validation = {recipe.validation:g}: {before.path} has split off {setup.recipe.validation:g}, and would "

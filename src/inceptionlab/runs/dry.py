@@ -19,7 +19,8 @@ from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.spec.network import Input
 from inceptionlab.training.cost import in_words, training_flop
-from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.recipe import Recipe, is_probe
+from inceptionlab.training.unread import PROBED
 
 SHOWN = 12
 """Classes of a part that are named with their images."""
@@ -66,8 +67,8 @@ class Plan:
 
     def __str__(self) -> str:
         recipe = self.recipe
-        every = self.steps * recipe.epochs
-        settings = ", ".join(f"{name} {_plain(value)}" for name, value in asdict(recipe).items() if name != "augment")
+        read = PROBED if is_probe(recipe) else asdict(recipe).keys() - {"augment"}
+        settings = ", ".join(f"{name} {_plain(value)}" for name, value in asdict(recipe).items() if name in read)
         changes = ", ".join(f"{name} {_plain(value)}" for name, value in asdict(recipe.augment).items())
         left_out = f"; {counted(len(self.left_out), 'image')} left out that cannot be read" if self.left_out else ""
         return "\n".join([
@@ -76,13 +77,19 @@ class Plan:
             f"data     {self.data} ({self.note}{left_out})",
             *map(str, self.parts),
             *wrap(f"recipe   {settings}", 110, subsequent_indent=" " * 9),
-            *wrap(f"augment  {changes}", 110, subsequent_indent=" " * 9),
-            f"steps    {self.steps:,} per epoch, {counted(recipe.epochs, 'epoch')}, {every:,} in all",
-            f"cost     {in_words(self.flop)} of training",
+            *(wrap(f"augment  {changes}", 110, subsequent_indent=" " * 9) if recipe.epochs else []),
+            f"steps    {self._steps()}",
+            *([f"cost     {in_words(self.flop)} of training"] if recipe.epochs else []),
             f"folder   {self.folder}",
             *(["a trial: it uses a part of the images, so its accuracy says little"] if self.is_trial else []),
             "nothing was trained; leave out --dry-run to train",
         ])  # fmt: skip
+
+    def _steps(self) -> str:
+        epochs = self.recipe.epochs
+        if not epochs:
+            return "none: the head alone is fitted, to the features of the trunk as it is"
+        return f"{self.steps:,} per epoch, {counted(epochs, 'epoch')}, {self.steps * epochs:,} in all"
 
 
 def plan(
@@ -101,6 +108,7 @@ def plan(
     test = loaded.test.limited(setup.limit_test)
     parts = [_part(*one) for one in (("training", training), ("validation", validation), ("test", test))]
     steps = ceil(len(batch_sizes(len(training), setup.recipe.batch_size)) / setup.recipe.accumulate)
+    steps = 0 if is_probe(setup.recipe) else steps
     place = run_folder(folder or Path("runs") / setup.key).path
     return Plan(
         setup.spec.title, network.params, network.macs, setup.spec.input, loaded.name, loaded.note, tuple(parts),

@@ -25,13 +25,14 @@ from inceptionlab.runs.environment import environment
 from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.log import MetricsLog
 from inceptionlab.runs.options import Machine
+from inceptionlab.runs.probing import Stopped, probe
 from inceptionlab.runs.sentences import opening
 from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.loop import Trainer
 from inceptionlab.training.placement import placement_of
 from inceptionlab.training.precision import fastest_precision
-from inceptionlab.training.records import Fitted
+from inceptionlab.training.records import Fitted, Probe
 from inceptionlab.training.sharding import strategy
 from inceptionlab.training.state import states
 from inceptionlab.training.whitening import whiten
@@ -72,11 +73,17 @@ def fit(
         run.write_classes(loaded.train.classes)
         log = MetricsLog(run, where.tensorboard)
         calls = replace(calls, on_epoch=log.before(calls.on_epoch))
+        for sentence in opening(setup, loaded, training, validation, digests):
+            calls.say(sentence)
+    try:
+        probed = _probed(network, loaded, setup, run, fabric, calls)  # before the trainer divides the weights
+    except Stopped:
+        return Fitted(0, 0, -1.0, stopped=True)
     trainer = Trainer(network, setup.recipe, placement_of(fabric), run.path, setup.seed, calls)
     if fabric.is_global_zero:
         run.write_epochs([epoch for epoch in run.epochs() if epoch.epoch <= trainer.progress.epoch])
-        for sentence in opening(setup, loaded, training, validation, digests):
-            calls.say(sentence)
+    if probed is not None:
+        _start(trainer, probed, validation, run)
     fitted = trainer.fit(training, validation)
     if fabric.is_global_zero and not fitted.stopped:
         run.write_fitted(fitted)
@@ -101,6 +108,24 @@ def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks, t
     elif setup.recipe.whiten and begins:
         whiten(network, training, setup.seed)
     return network
+
+
+def _probed(
+    network: InceptionNetwork, data: DataSet, setup: Setup, run: RunFolder, fabric: Fabric, calls: Callbacks
+) -> Probe | None:
+    """Fit the head where the recipe says so and training has not begun; a training that goes on has it in its state."""
+    if setup.recipe.head != "probe" or states(run.state):
+        return None
+    return probe(network, data, setup, fabric, calls)
+
+
+def _start(trainer: Trainer, probed: Probe, validation: Samples, run: RunFolder) -> None:
+    """Validate a fitted head, so that no epoch is kept that is not better, and note it."""
+    top1, loss = trainer.start(validation)
+    found = replace(probed, val_top1=top1, val_loss=loss)
+    if trainer.fabric.is_global_zero:
+        run.write_probe(found)
+        trainer.callbacks.say(str(found))
 
 
 def _compile(network: InceptionNetwork, mode: str) -> None:

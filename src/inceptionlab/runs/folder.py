@@ -22,7 +22,7 @@ from inceptionlab.evaluation.metrics import Score
 from inceptionlab.runs.environment import Environment
 from inceptionlab.runs.setup import Config, Setup
 from inceptionlab.spec.codec import Blocks, dumps, loads
-from inceptionlab.training.records import Epoch, Fitted
+from inceptionlab.training.records import Epoch, Fitted, Probe
 
 PUSHED = ("config.toml", "spec.json", "classes.json", "model.safetensors")
 """The files that a run is loaded from."""
@@ -172,6 +172,14 @@ class RunFolder:
     def fitted(self) -> Fitted | None:
         """How training ended, None while it has not."""
         return self._record("fit.json", Fitted) if self._has("fit.json") else None
+
+    def write_probe(self, probe: Probe) -> None:
+        """Note how the head was fitted before the first step."""
+        storage.write_json(self.path / "probe.json", asdict(probe))
+
+    def probe(self) -> Probe | None:
+        """How the head was fitted before the first step, None where training began otherwise."""
+        return self._record("probe.json", Probe) if self._has("probe.json") else None
 
     def write_test(self, tested: Tested, predictions: Predictions) -> None:
         """Write what the test found, last, because it says that the run is finished."""

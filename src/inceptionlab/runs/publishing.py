@@ -13,7 +13,7 @@ from typing import Any
 
 from inceptionlab import storage
 from inceptionlab.analysis.geometry import measure
-from inceptionlab.errors import RunError
+from inceptionlab.errors import RunError, counted
 from inceptionlab.runs.folder import PUSHED, RunFolder, Tested, run_folder, to_toml
 from inceptionlab.runs.setup import Config
 from inceptionlab.spec.codec import to_json
@@ -82,13 +82,14 @@ def _card(spec: Network, config: Config, tested: Tested, to: str, licence: str) 
     channels, height, width = spec.input.shape
     trial = " This was a trial on a part of the data." if config.limit_train or config.limit_test else ""
     began = f", beginning with the weights {config.weights}" if config.weights else ""
+    trained = f"for {counted(recipe.epochs, 'epoch')}" if recipe.epochs else "the head alone, to features"
     lines = [
         f"`{spec.title}` for {spec.classes} classes and images of {channels}x{height}x{width}, "
         f"{measure(spec).params:,} parameters, trained by InceptionLab {version('inceptionlab')}.",
         f"**Accuracy on the test images: {score.top1:.2%}** (95 % interval {score.top1_low:.2%} to "
         f"{score.top1_high:.2%}, {score.n:,} images), top-5 {score.top5:.2%}, calibration error "
         f"{score.ece:.2%}.{trial}",
-        f"Trained on `{config.data}` with seed {config.seed} for {recipe.epochs} epochs{began}; the recipe stands in "
+        f"Trained on `{config.data}` with seed {config.seed}, {trained}{began}; the recipe stands in "
         f"`config.toml`, the network in `spec.json`. The weights were selected by {tested.selected_by}, the test "
         "images were read once, at the end.",
         f"Licence: {licence or 'not said'}.",

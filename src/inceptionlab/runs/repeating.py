@@ -12,7 +12,7 @@ from typing import Any
 from inceptionlab.data.registry import default_recipe
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.setup import Setup
-from inceptionlab.training.recipe import Recipe, flat, load_recipe
+from inceptionlab.training.recipe import Recipe, flat, is_probe, load_recipe
 from inceptionlab.zoo.registry import is_known
 
 
@@ -25,14 +25,15 @@ def command_of(setup: Setup, folder: Path | None = None) -> str:
         before, now = _recipe_of(RunFolder(Path(setup.continued))), flat(asdict(setup.recipe))
         changed = {name: value for name, value in now.items() if name == "epochs" or value != before[name]}
         return " ".join(["inceptionlab train", f"--continue {quote(setup.continued)}", *_settings(changed)])
-    base = flat(asdict(load_recipe(default_recipe(setup.data))))
+    probes = is_probe(setup.recipe)
+    base = flat(asdict(load_recipe("probe" if probes else default_recipe(setup.data))))
     limits = {"train": setup.limit_train, "test": setup.limit_test}
     parts = [
         "inceptionlab train", f"--model {quote(_network(setup, folder))}", f"--data {quote(setup.data)}",
         f"--input-size {setup.spec.input.height}", "--stem imagenet", *(["--aux"] if setup.spec.aux else []),
         f"--seed {setup.seed}", *(f"--limit-{name} {value}" for name, value in limits.items() if value),
         *([f"--weights {quote(setup.weights)}"] if setup.weights else []),
-        *(["--skip-unreadable"] if setup.skip_unreadable else []),
+        *(["--skip-unreadable"] if setup.skip_unreadable else []), *(["--probe"] if probes else []),
         *_settings({name: value for name, value in flat(asdict(setup.recipe)).items() if value != base[name]}),
     ]  # fmt: skip
     return " ".join(parts)

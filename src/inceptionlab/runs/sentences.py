@@ -5,9 +5,12 @@ begins, and what it came to.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from inceptionlab.analysis.words import describe
 from inceptionlab.data.dataset import DataSet, Samples
+from inceptionlab.errors import counted
 from inceptionlab.runs.beginning import run_before
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.setup import Setup
@@ -63,13 +66,21 @@ def closing(run: RunFolder) -> str:
     setup, epochs, tested = run.setup(unbuilt), run.epochs(), run.tested()
     seconds, images = sum(epoch.seconds for epoch in epochs), epochs[-1].images if epochs else None
     used = f"{images:,} images" if images else "the training images"
-    words = f"trained on {used}, {len(epochs)} {'epoch' if len(epochs) == 1 else 'epochs'} in {duration(seconds)}"
+    words, probed = f"trained on {used}, {counted(len(epochs), 'epoch')} in {duration(seconds)}", run.probe()
+    if probed is not None and not epochs:
+        words = f"the head alone was fitted, to {counted(probed.images, 'image')} in {duration(probed.seconds)}"
     if setup.is_trial:
         words = f"a trial: {words}, tested on {tested.score.n:,} images; its accuracy says little"
     looked = (
         f"{tested.score} (the mean of {tested.views} views of each image)" if tested.views > 1 else str(tested.score)
     )
     return "\n".join([looked, words, *([before_words(tested.read_before)] if tested.read_before else [])])
+
+
+def outcome(run: RunFolder) -> dict[str, Any]:
+    """The same as plain values: the folder, the test, and how a head was fitted."""
+    probed = run.probe()
+    return {"folder": str(run.path), "test": asdict(run.tested()), "probe": asdict(probed) if probed else None}
 
 
 def duration(seconds: float) -> str:

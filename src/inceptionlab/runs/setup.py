@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jaxtyping import Int64
+from torch import Tensor
+
 from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.registry import load_data
 from inceptionlab.data.split import stratified
@@ -14,7 +17,7 @@ from inceptionlab.decoding import Count, Natural, validate
 from inceptionlab.errors import ConfigError
 from inceptionlab.spec.codec import digest
 from inceptionlab.spec.network import Network
-from inceptionlab.training.recipe import Recipe, defining
+from inceptionlab.training.recipe import Recipe, defining, is_probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Setup:
         validate(self)
         if self.weights and self.continued:
             raise ConfigError(f"weights = {self.weights!r} and continued = {self.continued!r}: begin with one of them")
+        if is_probe(self.recipe) and self.spec.aux:
+            raise ConfigError(f"a probe fits the head alone, and {self.spec.title} has auxiliary heads; leave them out")
 
     @property
     def is_trial(self) -> bool:
@@ -55,7 +60,8 @@ class Setup:
         plain += ["skip_unreadable"] if self.skip_unreadable else []
         plain += ["continued", self.continued] if self.continued else []
         ending = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
-        return f"{self.spec.name}-{Path(self.data).name}-{ending}"
+        kind = ["probe"] if is_probe(self.recipe) else []
+        return "-".join([self.spec.name, Path(self.data).name, *kind, ending])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +108,13 @@ def training_and_validation(data: DataSet, setup: Setup) -> tuple[Samples, Sampl
     images = data.train.limited(setup.limit_train)
     if data.validation is not None:
         return images, data.validation
+    rest, part = split(images, setup)
+    return images.subset(rest), images.subset(part)
+
+
+def split(images: Samples, setup: Setup) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
+    """The places of the images that are trained on and of those that validate, by the seed."""
     lone = "refuse" if setup.limit_train is None else "keep"  # a trial of few images may leave a class with one
-    rest, part = stratified(
+    return stratified(
         images.labels, setup.recipe.validation, setup.seed, lone=lone, purpose="validation", classes=images.classes
     )
-    return images.subset(rest), images.subset(part)

@@ -25,6 +25,7 @@ from inceptionlab.runs.sentences import before_words
 from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.cost import in_words, training_flop
+from inceptionlab.training.recipe import is_probe
 from inceptionlab.training.records import Fitted
 
 
@@ -81,7 +82,8 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
         (training, validation), command_of(setup, run.path), before_words(before) if before else "", tested.views,
         f"{in_words(training_flop(setup.spec, setup.recipe, training, fitted.epochs))} of training",
     )  # fmt: skip
-    epochs = [asdict(epoch) for epoch in run.epochs()]
+    probed = run.probe()
+    epochs = [asdict(epoch) for epoch in (*([probed.as_epoch()] if probed else []), *run.epochs())]
     report = RunReport(result, logits, images, epochs, setup.spec, about)
     run.write_page(curves(epochs), report_html(report))
     run.write_answers(answers(logits, images))
@@ -96,6 +98,10 @@ def _words(data: DataSet) -> str:
 
 
 def _selected(setup: Setup, fitted: Fitted) -> str:
+    if is_probe(setup.recipe):
+        return f"the fit of the head, the only one (val_top1 {fitted.best_top1:.4f})"
     if setup.recipe.select == "last":
         return f"last epoch ({fitted.epochs})"
+    if not fitted.best_epoch:
+        return f"best val_top1 ({fitted.best_top1:.4f}, the fitted head, before epoch 1 of {fitted.epochs})"
     return f"best val_top1 ({fitted.best_top1:.4f}, epoch {fitted.best_epoch} of {fitted.epochs})"

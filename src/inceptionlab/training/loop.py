@@ -7,7 +7,7 @@ run that never stopped, bit for bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import ceil, isfinite
 from pathlib import Path
@@ -91,6 +91,22 @@ class Trainer:
                 self._end_epoch(part, count)
         now = self.progress
         return Fitted(now.epoch, now.best_epoch + 1, now.best_top1, stopped)
+
+    def start(self, validation: Samples) -> tuple[float, float]:
+        """(accuracy, loss) on the validation images before the first step. The weights as they are are kept, and those
+        of an epoch only where it is better.
+        """
+        top1, loss = self._validated(None, *self.placement.part(validation))
+        if not isfinite(loss):
+            raise RunError(self._not_finite("the validation loss is"))
+        self.progress.best_top1 = top1
+        self._keep(self.network.state_dict(), top1, 0)
+        return top1, loss
+
+    def _keep(self, weights: Mapping[str, Tensor], top1: float, epoch: int) -> None:
+        """Write the weights after an epoch as those that are tested."""
+        about = {"spec": self.network.spec.title, "epoch": epoch, "val_top1": round(top1, 6)}
+        self.placement.write_weights(self.folder / "model.safetensors", weights, about)
 
     def _restore(self) -> None:
         state, problems = state_files.open_state(self.folder / "state")
@@ -234,8 +250,7 @@ class Trainer:
         if top1 > now.best_top1:
             now.best_top1, now.best_epoch = top1, now.epoch
         if self.recipe.select == "last" or now.best_epoch == now.epoch:
-            about = {"spec": self.network.spec.title, "epoch": now.epoch + 1, "val_top1": round(top1, 6)}
-            self.placement.write_weights(self.folder / "model.safetensors", weights, about)
+            self._keep(weights, top1, now.epoch + 1)
         now.epoch, now.batch, now.loss_sum, now.seen = now.epoch + 1, 0, 0.0, 0
         now.right = now.counted = 0
         self.callbacks.on_epoch(record)

@@ -25,18 +25,18 @@ from inceptionlab.decoding import (
 )
 from inceptionlab.errors import ConfigError, nearest
 from inceptionlab.nn.initialise import InitScheme
+from inceptionlab.training.unread import unread
 
 Optimizer = Literal["sgd", "adam", "adamw", "nadam", "rmsprop_tf", "muon"]
 Schedule = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
 _LATER = (
     "nesterov", "betas", "class_weights", "rest_lr", "rest_momentum", "unit_filters", "norm_lr", "decay", "lr_start",
-    "lr_end", "logit_scale", "whiten", "whiten_epochs", "lookahead", "lookahead_decay", "shift_tta",
+    "lr_end", "logit_scale", "whiten", "whiten_epochs", "lookahead", "lookahead_decay", "shift_tta", "head",
 )  # fmt: skip
 _LATER_CHANGES = ("alternate",)
 """Fields that the first recipes had not, and those of `augment`: at their defaults they say nothing new, and name no
 other run.
 """
-_MOMENTUM, _ADAM, _SGD = ("sgd", "rmsprop_tf", "muon"), ("adam", "adamw", "nadam"), ("sgd", "muon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,17 @@ class Recipe:
     is not read by the optimiser, the schedule or whatever else was chosen.
     """
 
-    epochs: Count = 20
-    """Passes over the training images."""
+    epochs: Natural = 20
+    """Passes over the training images; 0: the head alone is fitted, by head = "probe"."""
     batch_size: Count = 128
     """Images per step; with `accumulate`, images per forward pass."""
     accumulate: Count = 1
     """Forward passes whose gradients make one step."""
     init: InitScheme = "kaiming"
     """Scheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
+    head: Literal["given", "probe"] = "given"
+    """How the head begins: "given" by the weights or, for other classes, by `init`; "probe": as the logistic regression
+    on the features of the training images, from which training goes on."""
     optimizer: Optimizer = "sgd"
     """"sgd", "adam", "adamw" (decoupled weight decay), "nadam", "rmsprop_tf" (eps inside the root), or "muon": filters
     by orthogonalised momentum, all else by sgd (Jordan et al. 2024)."""
@@ -147,46 +150,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         validate(self)
-        refuse_unread(self, _unread({entry.name: getattr(self, entry.name) for entry in fields(self)}))
+        if not self.epochs and self.head != "probe":
+            raise ConfigError('epochs = 0 trains nothing; head = "probe" fits the head alone, 1 epoch or more trains')
+        refuse_unread(self, unread({entry.name: getattr(self, entry.name) for entry in fields(self)}))
 
 
-_READERS = {
-    "momentum": _MOMENTUM, "nesterov": _SGD, "betas": _ADAM, "eps": (*_ADAM, "rmsprop_tf"), "logit_scale": _SGD,
-    "rest_lr": ("muon",), "rest_momentum": ("muon",), "unit_filters": ("muon",),
-}  # fmt: skip
-"""The optimisers that read a field."""
-
-
-def _unread(values: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that these values of the others leave without a meaning, and why."""
-    reasons: dict[str, str] = {}
-    for name, having in _READERS.items():
-        if values["optimizer"] not in having:
-            reasons[name] = f'optimizer = "{values["optimizer"]}" has none; {_quoted(having)}'
-    if values["schedule"] not in ("step", "exponential"):
-        why = f'schedule = "{values["schedule"]}" does not go down by a factor; "step" and "exponential" do'
-        reasons.update(gamma=why, every=why)
-    if values["schedule"] not in ("one_cycle", "cosine"):
-        reasons["lr_end"] = f'schedule = "{values["schedule"]}" ends where it does; "one_cycle" and "cosine" have it'
-    if not values["warmup"]:
-        reasons["lr_start"] = "it is where the warm-up begins, and warmup is 0"
-    if values["ema"]:
-        reasons["lookahead"] = "ema averages the weights already; one of the two"
-    if not values["lookahead"]:
-        reasons["lookahead_decay"] = "it is that of lookahead, which is 0"
-    if not values["whiten"]:
-        reasons["whiten_epochs"] = "it is for the bias of a whitened convolution, and whiten is false"
-    if not values["low_size"]:
-        reasons["low_share"] = "it is the part of the steps on images of low_size, which is 0"
-    if values["freeze_bn"] == "frozen" and not values["freeze"]:
-        reasons["freeze_bn"] = "it keeps those of frozen nodes, and freeze names none"
-    return reasons
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    """Names in a sentence, with what they do: have."""
-    *start, last = (f'"{name}"' for name in names)
-    return f"{', '.join(start)} and {last} have" if start else f"{last} has"
+def is_probe(recipe: Recipe) -> bool:
+    """Whether nothing but the head is fitted, without a step of training."""
+    return not recipe.epochs
 
 
 def recipe_names() -> list[str]:
@@ -229,7 +200,7 @@ def recipe_from(values: Mapping[str, Any], base: Recipe | None = None, where: st
     Where a value leaves another of `base` without a meaning, as a new optimiser may, that one goes back to its default.
     Raises `ConfigError`, beginning with `where`, for what is unknown or does not fit.
     """
-    table = _merged(base or Recipe(), values, _unread)
+    table = _merged(base or Recipe(), values, unread)
     if isinstance(values.get("augment"), Mapping):
         changes = cast(Mapping[str, Any], values["augment"])
         table["augment"] = _merged((base or Recipe()).augment, changes, unread_changes)
@@ -237,11 +208,11 @@ def recipe_from(values: Mapping[str, Any], base: Recipe | None = None, where: st
 
 
 def _merged(
-    base: Recipe | Augment, changes: Mapping[str, Any], unread: Callable[[Mapping[str, Any]], dict[str, str]]
+    base: Recipe | Augment, changes: Mapping[str, Any], without_meaning: Callable[[Mapping[str, Any]], dict[str, str]]
 ) -> dict[str, Any]:
     """The fields of `base` with the changes; those that then have no meaning are left out."""
     table = {**{entry.name: getattr(base, entry.name) for entry in fields(base)}, **changes}
-    return {name: value for name, value in table.items() if name in changes or name not in unread(table)}
+    return {name: value for name, value in table.items() if name in changes or name not in without_meaning(table)}
 
 
 def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inceptionlab.errors import counted
+
 
 @dataclass(slots=True)
 class Progress:
@@ -53,6 +55,43 @@ class Epoch:
     """
     images: int | None = None
     """Training images of the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a head was fitted to the features of the network as it was, before any step; losses are in nats per image."""
+
+    images: int
+    """Training images whose features it was fitted to."""
+    features: int
+    """Features of an image."""
+    strength: float
+    """The penalty: strength / 2 times the squared weights (of standardised features) was added to the summed loss."""
+    tried: tuple[float, ...]
+    """The penalties that cross-validation tried, none where no class has two images."""
+    losses: tuple[float, ...]
+    """The loss of each of them on training images that were left out."""
+    train_loss: float
+    train_top1: float
+    seconds: float
+    """Time of features, where they were not kept from before, and of the fit."""
+    val_loss: float = 0.0
+    val_top1: float = 0.0
+
+    def __str__(self) -> str:
+        chosen = f"the best of {len(self.tried)} penalties" if self.tried else "the usual one: no class has two images"
+        return (
+            f"the head is fitted to {self.features:,} features of {counted(self.images, 'image')} in "
+            f"{self.seconds:.0f} s (penalty {self.strength:.2g}, {chosen}): validation accuracy {self.val_top1:.2%}"
+        )
+
+    def as_epoch(self) -> Epoch:
+        """The starting point of a training as epoch 0 of its curve."""
+        per_second = round(self.images / max(self.seconds, 1e-9), 1)
+        return Epoch(
+            0, 0, self.train_loss, self.val_loss, self.val_top1, 0.0, self.seconds, per_second, self.train_top1,
+            self.images,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

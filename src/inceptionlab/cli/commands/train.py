@@ -26,6 +26,20 @@ _RESUMED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How it is trained."""
+
+    recipe: Annotated[str | None, Parameter(alias="-r")] = None
+    """A recipe by name or a TOML file (default: the one for the data)."""
+    probe: bool = False
+    """Fit the head alone, in seconds, to the features of the trunk as it is: the recipe "probe"."""
+
+    def __post_init__(self) -> None:
+        if self.probe and self.recipe is not None:
+            raise ConfigError(f"--recipe {self.recipe} would not be read: --probe is a recipe; give one of them")
+
+
+@dataclass(frozen=True, slots=True)
 class Existing:
     """A run to go on with."""
 
@@ -44,17 +58,13 @@ class Result:
     dry_run: bool = False
     """Show what would be trained on what, and train nothing."""
     json_: Annotated[bool, Parameter(name="--json")] = False
-    """Print what --dry-run shows as one object."""
-
-    def __post_init__(self) -> None:
-        if self.json_ and not self.dry_run:
-            raise ConfigError("--json is for --dry-run; a training prints its score, and its folder last")
+    """Print what --dry-run shows, or what a --probe came to, as one object."""
 
 
 def train(
     model: Annotated[str | None, Parameter(alias="-m")] = None,
     data: Annotated[str | None, Parameter(alias="-d")] = None, *,
-    recipe: Annotated[str | None, Parameter(alias="-r")] = None,
+    way: Annotated[Way | None, Parameter(name="*")] = None,
     result: Annotated[Result | None, Parameter(name="*")] = None,
     existing: Annotated[Existing | None, Parameter(name="*")] = None,
     changes: Annotated[ShortChanges | None, Parameter(name="*")] = None,
@@ -74,8 +84,8 @@ def train(
     data
         digits, cifar10, cifar100, fashion_mnist, mnist, a folder of images with a folder per class,
         hf:NAME, or stream:NAME to read a set of the hub without keeping it.
-    recipe
-        A recipe by name or a TOML file (default: the one for the data).
+    way
+        How it is trained.
     result
         What comes of it.
     existing
@@ -96,13 +106,16 @@ def train(
 
     done = result or Result()
     begun, how, fit, where = existing or Existing(), changes or Changes(), choices or Choices(), machine or Machine()
+    plain = way or Way()
+    if done.json_ and not (done.dry_run or plain.probe):
+        raise ConfigError("--json is for --dry-run and --probe; a training prints its score, and its folder last")
     if begun.resume is not None:
-        given = given_options(begun, how, fit, model=model, data=data, recipe=recipe, out=done.out)
+        given = given_options(begun, how, fit, plain, model=model, data=data, out=done.out)
         refuse_beside("--resume", _RESUMED.format(run=begun.resume), [name for name in given if name != "--resume"])
         _train(RunFolder(begun.resume).setup(), replace(done, out=begun.resume), where)
         return
     if begun.continue_ is not None:
-        given = given_options(fit, model=model, data=data, recipe=recipe)
+        given = given_options(fit, plain, model=model, data=data)
         refuse_beside("--continue", "has the network, the data, the seed and the recipe of its run", given)
         setup = continued(begun.continue_, how)
         _train(setup, done, where)
@@ -110,7 +123,9 @@ def train(
     named = model or _network_of(fit.weights)
     if named is None or data is None:
         raise ConfigError("train needs --model and --data, or --resume RUN; inceptionlab list shows the models")
-    plan = changed(load_recipe(recipe or default_recipe(data)), how)
+    if plain.probe:
+        refuse_beside("--probe", "takes no step", given_options(epochs=how.epochs))
+    plan = changed(load_recipe("probe" if plain.probe else plain.recipe or default_recipe(data)), how)
     setup, loaded = configure(named, data, plan, fit, where.data_dir, say)
     _train(setup, done, where, loaded)
 
@@ -121,7 +136,7 @@ def _train(setup: Setup, result: Result, machine: Machine, data: DataSet | None 
     if not result.dry_run:
         from inceptionlab.cli.training import train_and_show
 
-        train_and_show(setup, folder, machine, data)
+        train_and_show(setup, folder, machine, data, as_json=result.json_)
         return
     from inceptionlab.runs.dry import plan
 
