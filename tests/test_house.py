@@ -37,7 +37,7 @@ ORDER = {
              "sources.pickled", "sources.parquet", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
              "registry", "own", "audit", "batches", "policies"],
     "evaluation": ["options", "metrics", "answers", "predictions", "views", "calibration", "corruptions", "protocol"],
-    "explaining": [],
+    "explaining": ["places", "branches", "receptive", "maps", "mistakes"],
     "report": ["figures", "charts", "diagrams", "page", "run_page", "data_page"],
     "training": ["allocation", "precision", "recipe", "facts", "records", "callbacks", "state", "freezing",
                  "optimizers", "averaging", "balance", "sharding", "placement", "loop"],
