@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from inceptionlab.analysis.costs import Shape
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.analysis.markup import text_table
 from inceptionlab.analysis.measured import MeasuredNode
@@ -24,15 +25,17 @@ from inceptionlab.data.batches import ordered_batches
 from inceptionlab.data.dataset import Samples
 from inceptionlab.data.preprocess import Preprocess
 from inceptionlab.data.progress import followed
-from inceptionlab.errors import SpecError, counted
+from inceptionlab.errors import DataError, SpecError, counted
 from inceptionlab.evaluation.metrics import gain
-from inceptionlab.evaluation.predictions import device_of
-from inceptionlab.explaining.places import batch_for, check_classes, evaluating, modules_of, watching
+from inceptionlab.evaluation.predictions import device_of, fitting_batch
+from inceptionlab.explaining.observing import evaluating, modules_of, outputs_at, replaced
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import Fused, Residual
 from inceptionlab.spec.tree import join
 
+BATCH = 64
+"""Images of 96x96, or smaller ones, whose maps are kept at once."""
 Silence = Literal["mean", "zero"]
 """What takes the place of a branch's output: its mean per channel, or zeros."""
 
@@ -131,6 +134,7 @@ class _Place:
     what: str
     params: int
     macs: int
+    output: Shape
     scale: float = 1.0
     energy: float = 0.0
     gradient: float = 0.0
@@ -141,21 +145,20 @@ class _Place:
     def address(self) -> str:
         return join(self.module, self.name)
 
-    def add(self, output: Float[Tensor, "b c *grid"], gradient: Float[Tensor, "b c *grid"] | None) -> None:
+    def add(self, output: Float[Tensor, "b c h w"], gradient: Float[Tensor, "b c h w"] | None) -> None:
         """Take the maps of some images in."""
         channels = output.movedim(1, 0).flatten(1).double()
         self.energy += self.scale**2 * float(channels.square().sum())
         self.total = channels.sum(1) if self.total is None else self.total + channels.sum(1)
         self.values += channels.shape[1]
         if gradient is not None:
-            self.gradient += float(gradient.flatten(1).norm(dim=1).sum())
+            self.gradient += float(torch.linalg.vector_norm(gradient.flatten(1), dim=1).sum())
 
-    def silenced(self, silence: Silence, like: Tensor) -> Tensor:
-        """What stands in the place of its output."""
+    def silenced(self, silence: Silence, x: Tensor) -> Float[Tensor, "b c h w"]:
+        """What stands in the place of its output for the images `x`."""
         if silence == "zero" or self.total is None:
-            return torch.zeros_like(like)
-        mean = (self.total / self.values).to(like)
-        return mean.view(1, -1, *[1] * (like.ndim - 2)).expand_as(like)
+            return x.new_zeros(len(x), *self.output)
+        return (self.total / self.values).to(x)[:, None, None].expand(len(x), *self.output)
 
 
 def branch_work(network: InceptionNetwork, samples: Samples, silence: Silence = "mean") -> BranchWork:
@@ -166,7 +169,11 @@ def branch_work(network: InceptionNetwork, samples: Samples, silence: Silence = 
     by one, not corrected for their number. Raises `SpecError` for a network without branches, `DataError` for images of
     other classes.
     """
-    check_classes(network, samples.classes)
+    if len(samples.classes) != network.spec.classes:
+        raise DataError(
+            f"the images are of {counted(len(samples.classes), 'class', 'classes')} and {network.spec.title} tells "
+            f"{network.spec.classes} apart; give images of the network's classes"
+        )
     places = list(_places(network.spec))
     if not places:
         raise SpecError(
@@ -177,6 +184,11 @@ def branch_work(network: InceptionNetwork, samples: Samples, silence: Silence = 
         without = _silenced(network, samples, places, silence)
     found = tuple(_branch(place, places, right, without[place.address]) for place in places)
     return BranchWork(network.spec.title, len(samples), right.float().mean().item(), silence, found)
+
+
+def branches_of(spec: Network, node: str) -> tuple[str, ...]:
+    """The addresses of the branches of the node at an address, none for one without branches."""
+    return tuple(place.address for place in _places(spec) if place.module == node)
 
 
 def _places(spec: Network) -> Iterator[_Place]:
@@ -191,37 +203,30 @@ def _branches(row: MeasuredNode) -> Iterator[_Place]:
     for child in row.children:
         name = child.path.rpartition(".")[2]
         scale = row.node.scale if isinstance(row.node, Residual) and name == "body" else 1.0
-        yield _Place(row.path, name, describe(child.node), child.params, child.macs, scale)
+        yield _Place(row.path, name, describe(child.node), child.params, child.macs, child.output, scale)
     if isinstance(row.node, Residual) and len(row.children) == 1:
-        yield _Place(row.path, "shortcut", "identity", 0, 0)
+        yield _Place(row.path, "shortcut", "identity", 0, 0, row.input)
 
 
 def _read(network: InceptionNetwork, samples: Samples, places: list[_Place]) -> Bool[Tensor, " n"]:
     """Which images are answered rightly; energies, means and gradients are noted in the places."""
-    modules, seen, right = modules_of(network), dict[str, Tensor](), list[Tensor]()
-
-    def note(address: str) -> Callable[[Tensor], Tensor]:
-        def see(output: Tensor) -> Tensor:
-            seen[address] = output.view_as(output)  # an identity gives its input, whose gradient is that of all paths
-            return seen[address]
-
-        return see
-
+    addresses, right = [place.address for place in places], list[Tensor]()
     for x, labels in _batches(network, samples, "branches: energy and gradients"):
-        with torch.enable_grad(), watching({modules[place.address]: note(place.address) for place in places}):
-            logits = network(x.requires_grad_())
-            outputs = [seen[place.address] for place in places]
-            found = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), outputs, allow_unused=True)
+        with torch.enable_grad():
+            logits, seen = outputs_at(network, x.requires_grad_(), addresses)
+            loss = F.cross_entropy(logits, labels, reduction="sum")
+            found = torch.autograd.grad(loss, list(seen.values()), allow_unused=True)
+        gradients = dict(zip(seen, found, strict=True))
+        for place in places:
+            place.add(seen[place.address].detach(), gradients[place.address])
         right.append((logits.argmax(1) == labels).cpu())
-        for place, gradient in zip(places, found, strict=True):
-            place.add(seen[place.address].detach(), gradient)
     return torch.cat(right)
 
 
 def _batches(network: InceptionNetwork, samples: Samples, what: str) -> Iterator[tuple[Tensor, Tensor]]:
     """The network's inputs, where it is, with their labels."""
     preprocess, device = Preprocess(network.spec.input), device_of(network)
-    size = batch_for(preprocess.size)
+    size = fitting_batch(BATCH, preprocess.size)
     for images, labels in followed(ordered_batches(samples, size), what, -(-len(samples) // size)):
         yield preprocess.batch(images.to(device)), labels.to(device)
 
@@ -234,7 +239,7 @@ def _silenced(network: InceptionNetwork, samples: Samples, places: list[_Place],
     for x, labels in _batches(network, samples, "branches: each silenced"):
         for i, top in enumerate(network.top_level):
             for place in (one for one in places if one.address.partition(".")[0] == top):
-                with watching({modules[place.address]: lambda output, place=place: place.silenced(silence, output)}):
+                with replaced(modules[place.address], place.silenced(silence, x)):
                     answers = _from(network, i, x).argmax(1)
                 right[place.address].append((answers == labels).cpu())
             x = network.get_submodule(top)(x)
@@ -248,9 +253,7 @@ def _from(network: InceptionNetwork, first: int, x: Tensor) -> Tensor:
     return x.flatten(1)
 
 
-def _branch(
-    place: _Place, places: list[_Place], right: Bool[Tensor, " n"], without: Bool[Tensor, " n"]
-) -> Branch:
+def _branch(place: _Place, places: list[_Place], right: Bool[Tensor, " n"], without: Bool[Tensor, " n"]) -> Branch:
     siblings = [one for one in places if one.module == place.module]
 
     def share(of: Callable[[_Place], float]) -> float:

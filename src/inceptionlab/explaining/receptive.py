@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from inceptionlab import rng
+from inceptionlab.analysis.geometry import measure
 from inceptionlab.analysis.markup import text_table
 from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.receptive import Axis
 from inceptionlab.analysis.words import describe
 from inceptionlab.errors import DataError, SpecError, nearest
-from inceptionlab.explaining.places import batch_for, evaluating, modules_of, watching
-from inceptionlab.analysis.geometry import measure
+from inceptionlab.evaluation.predictions import fitting_batch
+from inceptionlab.explaining.observing import evaluating, outputs_at
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.spec.tree import matches
 
+BATCH = 64
 HALF, MOST = 0.5, 0.95
 """The shares of the energy whose areas are measured."""
 Window = tuple[int, int, int, int]
@@ -99,9 +101,8 @@ def receptive_fields(
     found = [pattern] if pattern in rows else [path for path in rows if "*" in pattern and matches(pattern, path)]
     if not found:
         raise SpecError(f"{network.spec.title} has no node {pattern!r}; {nearest(pattern, rows)}")
-    modules = modules_of(network)
     with evaluating(network):
-        return tuple(_field(network, rows[path], modules[path], images) for path in found)
+        return tuple(_field(network, rows[path], images) for path in found)
 
 
 def _check(network: InceptionNetwork, images: Tensor) -> None:
@@ -112,39 +113,38 @@ def _check(network: InceptionNetwork, images: Tensor) -> None:
         raise DataError(f"the images are {given} and {network.spec.title} takes {wanted}")
 
 
-def _field(network: InceptionNetwork, row: MeasuredNode, module: nn.Module, images: Tensor) -> EffectiveField:
+def _field(network: InceptionNetwork, row: MeasuredNode, images: Tensor) -> EffectiveField:
     energy = torch.zeros(images.shape[2:], dtype=torch.float64)
-    for x in images.split(batch_for((images.shape[2], images.shape[3]))):
-        energy += _energy(network, row, module, x)
+    for x in torch.split(images, fitting_batch(BATCH, (images.shape[2], images.shape[3]))):
+        energy += _energy(network, row.path, x)
     if not bool(energy.sum() > 0):
         raise DataError(f"no pixel of these images changes the centre of {row.path}; its units give 0 on all of them")
     shares = (energy / energy.sum()).numpy()
     ordered = np.sort(shares, axis=None)[::-1]
-    half, most = (sqrt(_count(ordered, share)) for share in (HALF, MOST))
+    half, most = sqrt(_count(ordered, HALF)), sqrt(_count(ordered, MOST))
     return EffectiveField(row.path, describe(row.node), len(images), _window(row, images), half, most, shares)
 
 
-def _energy(network: InceptionNetwork, row: MeasuredNode, module: nn.Module, x: Tensor) -> Float[Tensor, "h w"]:
+def _energy(network: InceptionNetwork, node: str, x: Tensor) -> Float[Tensor, "h w"]:
     """The squared gradient of the centre unit of all channels, added over images and channels of the input.
 
     The channels are added with random signs, so that the square of the sum has the sum of their squares as its mean:
     added plainly, channels that look for opposite things would hide each other.
     """
-    seen: list[Tensor] = []
-    x = x.detach().clone().requires_grad_()
-    with torch.enable_grad(), watching({module: seen.append}):
-        network.forward_with_aux(x)
-        output = seen[0]
+    with torch.enable_grad():
+        x = x.detach().clone().requires_grad_()
+        output = outputs_at(network, x, [node])[1][node]
         centre = output[:, :, output.shape[2] // 2, output.shape[3] // 2] if output.ndim == 4 else output
-        coins = torch.rand(centre.shape, generator=rng.stream(0, "receptive field", row.path)) < 0.5
-        signs = (2 * coins.to(centre) - 1)
+        coins = torch.rand(centre.shape, generator=rng.stream(0, "receptive field", node)) < 0.5
+        signs = 2 * coins.to(centre) - 1
         (gradient,) = torch.autograd.grad((centre * signs).sum(), x)
     return gradient.double().square().sum((0, 1)).cpu()
 
 
 def _count(ordered: Float[np.ndarray, " n"], share: float) -> int:
     """How many of the energies, largest first, hold a share of their sum."""
-    return min(len(ordered), int(np.searchsorted(np.cumsum(ordered), share * ordered.sum() * (1 - 1e-9))) + 1)
+    held = np.cumsum(ordered) < share * ordered.sum() * (1 - 1e-9)  # for rounding
+    return min(len(ordered), int(np.count_nonzero(held)) + 1)
 
 
 def _window(row: MeasuredNode, images: Tensor) -> Window:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.analysis.measured import MeasuredNode
-from inceptionlab.errors import DataError, SpecError, counted, nearest
+from inceptionlab.errors import SpecError, nearest
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.spec.nodes import Residual
 from inceptionlab.spec.tree import join
-
-BATCH, SIDE = 64, 96
-"""Images of this side, or smaller ones, whose maps are kept at once; of larger ones as many as take as much memory."""
-Seen = Callable[[Tensor], Tensor | None]
-"""What looks at the output of a module; a tensor takes the output's place."""
 
 
 def modules_of(network: InceptionNetwork) -> dict[str, nn.Module]:
@@ -60,17 +56,39 @@ def module_at(network: InceptionNetwork, path: str) -> nn.Module:
     return modules[path]
 
 
-@contextmanager
-def watching(watched: Mapping[nn.Module, Seen]) -> Generator[None]:
-    """Within the block, the output of each module is shown to its function, in evaluation mode or not."""
+def outputs_at(
+    network: InceptionNetwork, x: Float[Tensor, "b c h w"], nodes: Sequence[str]
+) -> tuple[Float[Tensor, "b classes"], dict[str, Tensor]]:
+    """The logits of images, and what the node at each address gives on the way; its gradient is that at this place.
 
-    def hook(see: Seen) -> Any:
-        return lambda _module, _inputs, output: see(output)
+    Raises `SpecError` for an unknown address, and for one that images do not come through.
+    """
+    modules, found = {node: module_at(network, node) for node in nodes}, dict[str, Tensor]()
+
+    def keeping(node: str) -> Any:
+        def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+            found[node] = output.clone()  # an identity gives its input, whose gradient would be that of all paths
+            return found[node].clone()  # what comes next may write into its input
+
+        return keep
 
     with ExitStack() as stack:
-        for module, see in watched.items():
-            stack.callback(module.register_forward_hook(hook(see)).remove)
+        for node, module in modules.items():
+            stack.callback(module.register_forward_hook(keeping(node)).remove)
+        logits = network(x)
+    if missing := [node for node in nodes if node not in found]:
+        raise SpecError(f"images do not come through {missing[0]!r} on their way to the logits; name another node")
+    return logits, found
+
+
+@contextmanager
+def replaced(module: nn.Module, values: Tensor) -> Generator[None]:
+    """Within the block `values` stand in the place of what a module gives."""
+    hook = module.register_forward_hook(lambda _module, _inputs, _output: values.clone())
+    try:
         yield
+    finally:
+        hook.remove()
 
 
 @contextmanager
@@ -82,17 +100,3 @@ def evaluating(network: nn.Module) -> Generator[None]:
         yield
     finally:
         network.train(before)
-
-
-def batch_for(size: tuple[int, int]) -> int:
-    """How many images of (height, width) are worked on at once."""
-    return max(1, min(BATCH, BATCH * SIDE * SIDE // (size[0] * size[1])))
-
-
-def check_classes(network: InceptionNetwork, classes: tuple[str, ...]) -> None:
-    """Raise `DataError` for images of other classes than the network's."""
-    if len(classes) != network.spec.classes:
-        raise DataError(
-            f"the images are of {counted(len(classes), 'class', 'classes')} and {network.spec.title} tells "
-            f"{network.spec.classes} apart; give images of the network's classes"
-        )
