@@ -28,8 +28,9 @@ from inceptionlab.data.progress import followed
 from inceptionlab.errors import DataError, SpecError, counted
 from inceptionlab.evaluation.metrics import gain
 from inceptionlab.evaluation.predictions import device_of, fitting_batch
-from inceptionlab.explaining.observing import evaluating, modules_of, outputs_at, replaced
+from inceptionlab.explaining.places import module_at, outputs_at, replaced
 from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.nn.modes import in_evaluation
 from inceptionlab.spec.network import Network
 from inceptionlab.spec.nodes import Fused, Residual
 from inceptionlab.spec.tree import join
@@ -152,7 +153,7 @@ class _Place:
         self.total = channels.sum(1) if self.total is None else self.total + channels.sum(1)
         self.values += channels.shape[1]
         if gradient is not None:
-            self.gradient += float(torch.linalg.vector_norm(gradient.flatten(1), dim=1).sum())
+            self.gradient += float(gradient.flatten(1).square().sum(1).sqrt().sum())
 
     def silenced(self, silence: Silence, x: Tensor) -> Float[Tensor, "b c h w"]:
         """What stands in the place of its output for the images `x`."""
@@ -179,7 +180,7 @@ def branch_work(network: InceptionNetwork, samples: Samples, silence: Silence = 
         raise SpecError(
             f"{network.spec.title} has no module with branches (Concat, Sum, Product, Split, Residual) to compare"
         )
-    with evaluating(network):
+    with in_evaluation(network):
         right = _read(network, samples, places)
         without = _silenced(network, samples, places, silence)
     found = tuple(_branch(place, places, right, without[place.address]) for place in places)
@@ -235,11 +236,11 @@ def _batches(network: InceptionNetwork, samples: Samples, what: str) -> Iterator
 def _silenced(network: InceptionNetwork, samples: Samples, places: list[_Place], silence: Silence
               ) -> dict[str, Bool[Tensor, " n"]]:  # fmt: skip
     """Which images are answered rightly without each branch; what stands before its module runs once for all."""
-    modules, right = modules_of(network), {place.address: list[Tensor]() for place in places}
+    right = {place.address: list[Tensor]() for place in places}
     for x, labels in _batches(network, samples, "branches: each silenced"):
         for i, top in enumerate(network.top_level):
             for place in (one for one in places if one.address.partition(".")[0] == top):
-                with replaced(modules[place.address], place.silenced(silence, x)):
+                with replaced(module_at(network, place.address), place.silenced(silence, x)):
                     answers = _from(network, i, x).argmax(1)
                 right[place.address].append((answers == labels).cpu())
             x = network.get_submodule(top)(x)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from inceptionlab.errors import DataError, SpecError
 from inceptionlab.explaining.branches import branches_of
-from inceptionlab.explaining.observing import evaluating, outputs_at
+from inceptionlab.explaining.places import outputs_at
 from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.nn.modes import in_evaluation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +36,7 @@ def feature_maps(network: InceptionNetwork, node: str, image: Float[Tensor, "1 c
     if len(image) != 1:
         raise DataError(f"feature maps are those of one image, and {len(image)} were given")
     addresses = branches_of(network.spec, node) or (node,)
-    with evaluating(network), torch.no_grad():
+    with in_evaluation(network), torch.no_grad():
         _, seen = outputs_at(network, image, addresses)
     return tuple(_strongest_first(address, seen[address][0]) for address in addresses)
 

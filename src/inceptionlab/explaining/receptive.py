@@ -23,8 +23,9 @@ from inceptionlab.analysis.receptive import Axis
 from inceptionlab.analysis.words import describe
 from inceptionlab.errors import DataError, SpecError, nearest
 from inceptionlab.evaluation.predictions import fitting_batch
-from inceptionlab.explaining.observing import evaluating, outputs_at
+from inceptionlab.explaining.places import outputs_at
 from inceptionlab.nn.building import InceptionNetwork
+from inceptionlab.nn.modes import in_evaluation
 from inceptionlab.spec.tree import matches
 
 BATCH = 64
@@ -101,7 +102,7 @@ def receptive_fields(
     found = [pattern] if pattern in rows else [path for path in rows if "*" in pattern and matches(pattern, path)]
     if not found:
         raise SpecError(f"{network.spec.title} has no node {pattern!r}; {nearest(pattern, rows)}")
-    with evaluating(network):
+    with in_evaluation(network):
         return tuple(_field(network, rows[path], images) for path in found)
 
 
