@@ -29,13 +29,16 @@ def logits_of(
 
     With `flip_tta` they are the means of those of an image and of its mirror image, in two forward passes.
     """
-    height, width = preprocess.size
-    batch, device = max(1, min(batch, batch * 96 * 96 // (height * width))), device_of(model)
-    parts: list[Tensor] = []
-    for images, _ in ordered_batches(samples, batch):
+    device, parts = device_of(model), list[Tensor]()
+    for images, _ in ordered_batches(samples, fitting_batch(batch, preprocess.size)):
         x = preprocess.batch(images.to(device))
         parts.append(((model(x) + model(x.flip(3))) / 2 if flip_tta else model(x)).float().cpu())
     return torch.cat(parts)
+
+
+def fitting_batch(batch: int, size: tuple[int, int]) -> int:
+    """How many images of (height, width) are run at once where `batch` of 96x96 take as much memory as may be."""
+    return max(1, min(batch, batch * 96 * 96 // (size[0] * size[1])))
 
 
 def device_of(model: Callable[[Tensor], Tensor]) -> torch.device:

@@ -16,6 +16,7 @@ from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.checkpointing import plain_name
+from inceptionlab.nn.layers.residual import LayerScale, StochasticDepth
 from inceptionlab.spec.tree import walk
 
 
@@ -31,15 +32,16 @@ def module_at(network: nn.Module, node: str) -> nn.Module:
 
 
 def _child(module: nn.Module, name: str) -> nn.Module | None:
-    """The child of that name. The body of a residual with a layer scale stands in a chain with it, of which addresses
-    of nodes say nothing.
+    """The child of that name. The body of a residual with a layer scale or stochastic depth stands first in a chain
+    with these, of which addresses of nodes say nothing.
     """
-    found: object = getattr(module, name, None)
-    if isinstance(found, nn.Module):
-        return found
-    inner: object = getattr(module, "0", None)
-    within: object = getattr(inner, name, None) if isinstance(inner, nn.Module) else None
-    return within if isinstance(within, nn.Module) else None
+    first: object = getattr(module, "0", None)
+    chained = any(isinstance(child, LayerScale | StochasticDepth) for child in module.children())
+    for owner in (first, module) if chained else (module,):
+        found: object = getattr(owner, name, None)
+        if isinstance(found, nn.Module):
+            return found
+    return None
 
 
 def _title(network: nn.Module) -> str:
@@ -93,8 +95,8 @@ def outputs_at(
 
 def _keeping(found: dict[str, Tensor], node: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
     def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        found[node] = output
-        return output.clone()  # what comes next may write into its input
+        found[node] = output.clone()  # an identity gives its input, whose gradient is that of all ways from there
+        return found[node].clone()  # what comes next may write into its input
 
     return keep
 
