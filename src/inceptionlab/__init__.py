@@ -39,18 +39,25 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.options import Protocol
     from inceptionlab.evaluation.protocol import Evaluation
+    from inceptionlab.explaining.attribution import AttributionMaps, attribution_maps
+    from inceptionlab.explaining.explanation import Attribution
+    from inceptionlab.explaining.faithfulness import Faithfulness, faithfulness
+    from inceptionlab.explaining.options import Question
+    from inceptionlab.explaining.randomisation import Randomisation, randomisation
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
     from inceptionlab.nn.features import FeatureNetwork
     from inceptionlab.nn.summary import Layer, Summary, summary
     from inceptionlab.report.diagrams import save_drawing
+    from inceptionlab.report.overlays import overlay
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.dry import Plan, plan
     from inceptionlab.runs.evaluating import evaluate
+    from inceptionlab.runs.explaining import Explained, attribute, explain_predictions
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
     from inceptionlab.runs.folder import RunFolder
@@ -98,6 +105,11 @@ _PLACES = {
     "evaluation.metrics": ("Score",),
     "evaluation.options": ("Protocol",),
     "evaluation.protocol": ("Evaluation",),
+    "explaining.attribution": ("attribution_maps", "AttributionMaps"),
+    "explaining.explanation": ("Attribution",),
+    "explaining.faithfulness": ("faithfulness", "Faithfulness"),
+    "explaining.options": ("Question",),
+    "explaining.randomisation": ("randomisation", "Randomisation"),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
@@ -107,12 +119,14 @@ _PLACES = {
     "nn.features": ("FeatureNetwork",),
     "nn.summary": ("summary", "Summary", "Layer"),
     "report.diagrams": ("save_drawing",),
+    "report.overlays": ("overlay",),
     "rules": ("Rule", "parse_rule"),
     "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.dry": ("plan", "Plan"),
     "runs.evaluating": ("evaluate",),
+    "runs.explaining": ("attribute", "explain_predictions", "Explained"),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
     "runs.folder": ("RunFolder",),
@@ -152,6 +166,9 @@ __all__ = [
     # explanations
     "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
     "Layer", "code",
+    # why a trained network answers as it does
+    "attribute", "Attribution", "overlay", "explain_predictions", "Explained", "Question", "attribution_maps",
+    "AttributionMaps", "faithfulness", "Faithfulness", "randomisation", "Randomisation",
     # weights
     "list_pretrained", "load_weights", "export_weights",
     # data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -107,7 +107,7 @@ def rank_correlation(a: Float[Tensor, "h w"], b: Float[Tensor, "h w"]) -> float:
     """Spearman's rank correlation; 0 where a map is flat, which agrees with nothing."""
     from scipy import stats
 
-    rank: Any = stats.rankdata  # ties share their mean rank
+    rank = cast(Any, stats).rankdata  # ties share their mean rank
     x, y = (rank(one.detach().cpu().numpy(), axis=None) for one in (a, b))
     x, y = x - x.mean(), y - y.mean()
     size = float(np.sqrt((x**2).sum() * (y**2).sum()))
