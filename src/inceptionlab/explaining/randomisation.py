@@ -82,6 +82,8 @@ def _randomised(network: nn.Module, seed: int, cascade: bool) -> Iterator[tuple[
     changed = copy.deepcopy(network)
     tops = network.top_level if isinstance(network, InceptionNetwork) else [n for n, _ in network.named_children()]
     names = [name for name in reversed(tops) if list(changed.get_submodule(name).parameters())]
+    if not names:
+        yield "", changed  # nothing is learned
     for i, name in enumerate(names):
         forget(changed.get_submodule(name), seed, i)
         if cascade or i == len(names) - 1:

@@ -32,10 +32,10 @@ def verdict(attribution: Float[Tensor, "h w"], faithfulness: Faithfulness, rando
 
 def _of_pixels(found: Faithfulness) -> str:
     gap, chance = found.curves.gap, found.chance_mean.gap
-    numbers = f"insertion less deletion {gap:.3f}, of random maps {chance:.3f} on average"
+    numbers = f"insertion less deletion {_signed(gap)}, of random maps {_signed(chance)}"
     better = sum(one.gap >= gap for one in found.chance)
     if found.holds:
-        return f"The answer hangs on what the map marks ({numbers}, and less for all {len(found.chance)} of them)."
+        return f"The answer hangs on what the map marks ({numbers})."
     return (
         f"The answer does not hang on what the map marks: {better} of {len(found.chance)} random maps do as well "
         f"({numbers})."
@@ -43,7 +43,12 @@ def _of_pixels(found: Faithfulness) -> str:
 
 
 def _of_weights(found: Randomisation) -> str:
-    how = f"rank correlation {found.whole.sizes:.2f} with the maps of random weights"
+    how = f"rank correlation {_signed(found.whole.sizes)} with maps of random weights"
     if found.holds:
         return f"The map depends on what the network has learned ({how})."
     return f"The map would be much the same for a network that has learned nothing ({how}): it shows the image."
+
+
+def _signed(number: float) -> str:
+    """A number of two digits with a minus, not a hyphen; none before nothing."""
+    return f"{number:z.2f}".replace("-", "−")

@@ -12,12 +12,14 @@ from inceptionlab.report.figures import PALETTE
 
 SMALLEST = 224
 """Pixels of the longer side that an overlay has at least."""
-BRIGHTEST = 99.5
+BRIGHTEST = 99.0
 """The percentile of a map's sizes that is drawn in full; single pixels beyond it would make all others pale."""
 MOST = 0.9
 """How much of the image a colour covers where the map is largest."""
-FADED = (0.35, 0.55)
-"""The image beneath in grey: how dark its blacks are kept, and how far its contrast."""
+DARKEST, LIGHTEST = 0.08, 0.85
+"""The blacks and the whites of the image beneath, which is grey, so that all colour is the map's."""
+STEEP = 1.3
+"""The power of a value that its colour covers the image by: what is weak stays grey."""
 FOR, AGAINST = PALETTE["red"][0], PALETTE["blue"][0]
 HOT = PALETTE["amber"][1]
 """What the strongest of what speaks for a class becomes."""
@@ -44,8 +46,8 @@ def overlay(pixels: UInt8[np.ndarray, "h w c"], attribution: Mapped | Float[np.n
     hot = _rgb(FOR) + (_rgb(HOT) - _rgb(FOR)) * strength**3
     colour = np.where(much[..., None] > 0, hot, _rgb(AGAINST))
     grey = np.asarray(enlarged(pixels).convert("L"), np.float32)[..., None] / 255
-    beneath = FADED[0] * (1 - FADED[1]) + FADED[1] * grey + FADED[0] * FADED[1] * (1 - grey)
-    covered = MOST * strength**0.8
+    beneath = DARKEST + (LIGHTEST - DARKEST) * grey
+    covered = MOST * strength**STEEP
     return Image.fromarray((255 * (beneath * (1 - covered) + colour * covered)).clip(0, 255).astype(np.uint8))
 
 
