@@ -1,8 +1,8 @@
 """`make parity`: our networks and independent ones give the same logits for the same random weights.
 
 Weights are matched by the order in which layers run, batch-norm statistics are random, inputs are random. The last
-column must stay below 2e-6 (0: bit for bit). Distances between sets of images (tests/parity/fidelity.py) and attribution
-maps (tests/parity/attribution.py) follow. Exits with 1 where a row does not.
+column must stay below 2e-6 (0: bit for bit). Distances between sets of images (tests/parity/fidelity.py) and
+attribution maps (tests/parity/attribution.py) follow. Exits with 1 where a row does not.
 """
 
 from __future__ import annotations
