@@ -24,11 +24,11 @@ from tests.parity.fidelity import random_weights
 from tests.parity.oracles import allow_torchvision
 from torch import Tensor
 
+from inceptionlab.data.image_sets import image_set
 from inceptionlab.distances.gaussians import Gaussian, frechet
 from inceptionlab.distances.measuring import BATCH, CALIBRATING
 from inceptionlab.distances.networks import extractor, network_source
 from inceptionlab.distances.protocols import PROTOCOLS
-from inceptionlab.distances.sets import image_set
 
 Run = Callable[[Tensor], Tensor]
 """Images `b 3 32 32` of bytes to features `b 2048`, resize and all."""
@@ -68,7 +68,7 @@ def ours(weights: Path, images: Tensor) -> dict[str, Run]:
 def features(count: int, rounds: int) -> None:
     """Images a second, the candidates in turn in every round."""
     drawn = image_set("cifar10#test")
-    images = torch.from_numpy(np.stack([drawn.read(i) for i in range(count)])).permute(0, 3, 1, 2).contiguous()
+    images = torch.from_numpy(np.stack([drawn.pixels(i) for i in range(count)])).permute(0, 3, 1, 2).contiguous()
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "random.pth"
         random_weights(weights)

@@ -36,7 +36,7 @@ ORDER = {
     "data": ["progress", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",
              "stores.decoded", "stores.streaming", "sources.naming", "sources.download", "sources.digits",
              "sources.pickled", "sources.parquet", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
-             "registry", "own", "audit", "batches", "policies"],
+             "sources.rows", "registry", "own", "image_sets", "audit", "batches", "policies"],
     "evaluation": ["options", "metrics", "answers", "predictions", "views", "calibration", "corruptions", "protocol"],
     "explaining": ["options", "places", "attribution", "faithfulness", "randomisation", "verdicts", "branches",
                    "receptive", "maps", "mistakes"],
@@ -46,10 +46,11 @@ ORDER = {
                  "optimizers", "averaging", "balance", "sharding", "placement", "loop"],
     "optimization": ["rewrites", "merging", "packing", "slicing", "exactness"],
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
+    "embedding": ["extraction"],
     "runs": ["options", "environment", "setup", "folder", "repeating", "beginning", "sentences", "dry", "log",
              "progress", "configuring", "fitting", "prediction", "testing", "evaluating", "exporting", "publishing"],
     "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
-                  "rows", "sets", "extraction", "statistics", "result", "comparing", "measuring", "metric"],
+                  "statistics", "result", "comparing", "measuring", "metric"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "tables", "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",
@@ -203,7 +204,7 @@ def test_every_import_is_declared_and_nothing_declared_is_unused():
     import tomllib
 
     project = tomllib.loads((SRC.parents[1] / "pyproject.toml").read_text())["project"]
-    groups = {name: part for name, part in project["optional-dependencies"].items() if name != "dev"}
+    groups = {name: part for name, part in project["optional-dependencies"].items() if name not in ("dev", "docs")}
     wanted = [*project["dependencies"], *(entry for part in groups.values() for entry in part)]
     declared = {re.match(r"[\w-]+", entry)[0] for entry in wanted} - {"inceptionlab", "tensorboard"}  # torch imports it
     text = "".join(path.read_text() for path in FILES)

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 
 import inceptionlab
 from inceptionlab.cli import main
-from inceptionlab.distances import extraction, measuring
+from inceptionlab.data.image_sets import image_set
+from inceptionlab.distances import measuring
 from inceptionlab.distances.measuring import fidelity, save_statistics
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import PROTOCOLS, protocol_of
-from inceptionlab.distances.sets import image_set
+from inceptionlab.embedding import extraction
 from inceptionlab.errors import ConfigError, DataError
 
 
@@ -136,7 +137,7 @@ def test_every_source_gives_the_same_images(tmp_path):
         found = image_set(source)
         assert found.count == 7
         np.testing.assert_array_equal(
-            np.stack([found.read(i) for i in (6, 0, 3, 1, 2, 4, 5)]), images[[6, 0, 3, 1, 2, 4, 5]]
+            np.stack([found.pixels(i) for i in (6, 0, 3, 1, 2, 4, 5)]), images[[6, 0, 3, 1, 2, 4, 5]]
         )
     assert image_set(tmp_path / "a.parquet").where(5) == f"{tmp_path}/a.parquet, row 5"
 
@@ -144,7 +145,7 @@ def test_every_source_gives_the_same_images(tmp_path):
 def test_named_sets_have_splits():
     assert image_set("digits").count == 1_438
     assert image_set("digits#test").count == 359
-    assert image_set("digits#test").read(3).shape == (32, 32, 3)
+    assert image_set("digits#test").pixels(3).shape == (32, 32, 3)
     with pytest.raises(DataError, match="digits has no split 'valid'; known are train, test"):
         image_set("digits#valid")
 
@@ -158,7 +159,7 @@ def test_hub_sets_are_read_from_a_local_folder(tmp_path):
     features = datasets.Features({"image": datasets.Image()})
     datasets.Dataset.from_dict({"image": cells}, features).to_parquet(tmp_path / "mine/data/train-00000.parquet")
     found = image_set(f"hf:{tmp_path / 'mine'}")
-    np.testing.assert_array_equal(np.stack([found.read(i) for i in range(3)]), images)
+    np.testing.assert_array_equal(np.stack([found.pixels(i) for i in range(3)]), images)
     with pytest.raises(DataError, match="cannot be loaded"):
         image_set(f"hf:{tmp_path / 'mine'}#nothing")
 
@@ -170,7 +171,7 @@ def test_exif_is_not_followed(tmp_path):
     exif[274] = 6
     for name in ("a", "b"):
         image.save(tmp_path / f"{name}.png", exif=exif)
-    np.testing.assert_array_equal(image_set(tmp_path).read(0), np.asarray(image))
+    np.testing.assert_array_equal(image_set(tmp_path).pixels(0), np.asarray(image))
 
 
 def test_statistics_go_both_ways(capsys, tmp_path, sets, weights):
@@ -225,7 +226,8 @@ def test_lower_precisions_say_how_far_they_move_the_value(sets, weights, precisi
 
 SLOW = """
 import sys, time
-from inceptionlab.distances import extraction, measuring
+from inceptionlab.distances import measuring
+from inceptionlab.embedding import extraction
 from tests.distances.test_fidelity import Tiny
 measuring.BATCH = 2
 put = extraction.Pages.put
@@ -318,7 +320,7 @@ def test_statistics_of_a_function(sets, tmp_path):
 def test_networks_of_ours_give_the_mean_of_their_last_map(sets):
     """Whatever the protocol's scale, the network gets its own."""
     network = inceptionlab.create_model("inception_next_atto").eval()
-    images = [inceptionlab.distances.sets.image_set(sets / "a").read(i) for i in range(3)]
+    images = [inceptionlab.data.image_sets.image_set(sets / "a").pixels(i) for i in range(3)]
     found = inceptionlab.Fidelity(network, "clean-fid")
     pixels = torch.stack([PROTOCOLS["clean-fid"].prepare(one) for one in images]) * 128 + 128
     x = inceptionlab.Preprocess(network.spec.input)

@@ -22,12 +22,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from inceptionlab.data.image_sets import image_set
 from inceptionlab.distances.measuring import extraction, fidelity, save_statistics
 from inceptionlab.distances.metric import Fidelity
 from inceptionlab.distances.networks import network_source
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import protocol_of
-from inceptionlab.distances.sets import image_set
 from tests.parity.oracles import allow_torchvision
 
 LIMIT = 1e-5
@@ -90,7 +90,7 @@ def folders(root: Path, data: Path, count: int) -> dict[str, tuple[Path, Path]]:
             images = image_set(source, data)
             number = number if kind == "CIFAR-10" else number // 3
             for i in np.linspace(0, images.count - 1, number).astype(int).tolist():
-                Image.fromarray(images.read(i)).save(place / f"{i:05}.png")
+                Image.fromarray(images.pixels(i)).save(place / f"{i:05}.png")
             made.append(place)
         found[kind] = made[0], made[1]
     return found
@@ -212,7 +212,7 @@ def of_torchmetrics(kind: str, pair: tuple[Path, Path], weights: Path) -> Iterat
     for folder, real in zip(pair, (False, True), strict=True):
         images = image_set(folder)
         for i in range(images.count):
-            metric.update(torch.from_numpy(images.read(i).copy()).permute(2, 0, 1)[None], real=real)
+            metric.update(torch.from_numpy(images.pixels(i).copy()).permute(2, 0, 1)[None], real=real)
     found = fidelity(*pair, weights, "torch-fidelity", dims=192)
     yield Row(kind, "torchmetrics", "FID, 192 features", metric.compute().item(), found.fid)
     yield Row(kind, "torchmetrics", "our metric in its MetricCollection", found.fid, in_collection(pair, weights))
@@ -226,7 +226,7 @@ def in_collection(pair: tuple[Path, Path], weights: Path) -> float:
     for folder, name in zip(pair, ("generated", "real"), strict=True):
         images = image_set(folder)
         for i in range(images.count):
-            both.update(**{name: torch.from_numpy(images.read(i).copy()).permute(2, 0, 1)[None]})
+            both.update(**{name: torch.from_numpy(images.pixels(i).copy()).permute(2, 0, 1)[None]})
     return both.compute()["fid"].item()
 
 

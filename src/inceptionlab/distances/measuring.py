@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from inceptionlab.data.image_sets import ImageSet, ImagesOf, image_set
 from inceptionlab.distances.comparing import Side, basis_of, compared
-from inceptionlab.distances.extraction import Extraction, threads
 from inceptionlab.distances.gaussians import CHUNK, Gaussian, frechet, moments_of
 from inceptionlab.distances.intervals import Sample
-from inceptionlab.distances.networks import Extract, FeatureSource, any_network, extractor, network_source, of_member
+from inceptionlab.distances.networks import FeatureSource, any_network, extractor, network_source, of_member
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
 from inceptionlab.distances.result import FidelityResult, Moved
-from inceptionlab.distances.sets import ImageSet, ImagesOf, image_set
 from inceptionlab.distances.statistics import read_statistics, write_statistics
+from inceptionlab.embedding.extraction import Extract, Extraction, threads
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.about import Precision
 from inceptionlab.nn.building import InceptionNetwork
@@ -54,9 +55,9 @@ def fidelity(
     work = extraction(source, protocol, next((one for one in reversed(sets) if one is not None), None), chosen)
     sides = [_side(one, images, work) for one, images in zip(texts, sets, strict=True)]
     found = compared(
-        sides[0], sides[1], basis_of(source, work.protocol, chosen.precision), source.classifier, chosen.seed
+        sides[0], sides[1], basis_of(source, protocol_of(protocol), chosen.precision), source.classifier, chosen.seed
     )
-    return replace(found, moved=_moved(sets, work, chosen.precision))
+    return replace(found, moved=_moved(sets, work, source, chosen.precision))
 
 
 def save_statistics(
@@ -83,7 +84,7 @@ def extraction(source: FeatureSource, protocol: str, images: ImageSet | None, ch
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("there is no CUDA device here; give device cpu")
     way = protocol_of(protocol)
-    known_by = f"{source.identity}-{chosen.precision}-{chosen.device}"
+    known_by = f"{way.name}-{source.identity}-{chosen.precision}-{chosen.device}"
     if chosen.precision == "int8" and images is not None:
         known_by += f"-{images.digest}"
 
@@ -93,7 +94,10 @@ def extraction(source: FeatureSource, protocol: str, images: ImageSet | None, ch
         samples = plain.prepared(images, CALIBRATING if chosen.precision == "int8" else 2)
         return extractor(source, samples, chosen.precision, chosen.device)
 
-    plain = Extraction(source, way, engine, known_by, BATCH, chosen.workers or threads())
+    def prepare(images: ImageSet, number: int) -> Float[Tensor, "3 h w"]:
+        return way.prepare(images.pixels(number))
+
+    plain = Extraction(prepare, engine, source.dims, known_by, BATCH, chosen.workers or threads())
     return plain
 
 
@@ -122,17 +126,17 @@ def _several(images: ImageSet) -> ImageSet:
 
 def _side(one: ImagesOf, images: ImageSet | None, work: Extraction) -> Side:
     if images is None:
-        gaussian, n = read_statistics(Path(cast(str, one)), work.source.dims)
+        gaussian, n = read_statistics(Path(cast(str, one)), work.dims)
         return Side(Sample(gaussian), n)
     return Side(Sample.of(work.features(images)), images.count, images.where)
 
 
-def _moved(sets: list[ImageSet | None], work: Extraction, precision: Precision) -> Moved | None:
+def _moved(sets: list[ImageSet | None], work: Extraction, source: FeatureSource, precision: Precision) -> Moved | None:
     """What a precision changes; None in fp32, and where a side has no images."""
     both = [one for one in sets if one is not None]
     if precision == "fp32" or len(both) < 2:
         return None
-    low, exact = work.engine(), work.source.module.cpu()
+    low, exact = work.engine(), source.module.cpu()
     found: list[tuple[Tensor, Tensor]] = []
     for images in both:
         inputs = work.prepared(images, TRIED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.distances.protocols import SIDE, ImageProtocol
+from inceptionlab.embedding.extraction import Extract
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.choosing import key_of
 from inceptionlab.exporting.engines import Precision, open_engine
@@ -125,9 +125,6 @@ def any_network(module: nn.Module, side: int = SIDE) -> FeatureSource:
     for value in module.state_dict().values():
         content.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return FeatureSource(module, type(module).__name__, content.hexdigest()[:24], found.shape[1])
-
-
-Extract = Callable[[Float[Tensor, "b 3 h w"]], Float[Tensor, "b d"]]
 
 
 def extractor(source: FeatureSource, samples: Float[Tensor, "b 3 h w"], precision: Precision, device: str) -> Extract:

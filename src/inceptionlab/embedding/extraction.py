@@ -22,10 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 
+from inceptionlab.data.image_sets import ImageSet
 from inceptionlab.data.progress import followed
-from inceptionlab.distances.networks import Extract, FeatureSource
-from inceptionlab.distances.protocols import ImageProtocol
-from inceptionlab.distances.sets import ImageSet
 from inceptionlab.errors import DataError
 from inceptionlab.storage import cache_folder, folder_in_place
 
@@ -33,19 +31,20 @@ FORMAT = 1
 AHEAD = 2
 """Batches that are decoded ahead of the one in work."""
 FEATURES, SUMS = "features.npy", "sums.npy"
+Extract = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b d"]]
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 """Folders of this process where the cache cannot be written, gone with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """How features are computed. `engine` is made when the first image needs it; `known_by` is what tells its values
-    from another's.
+    """How `dims` features of an image are computed. `engine` is made when the first image needs it; `known_by` is what
+    tells its values, and the way in which images are prepared, from another's.
     """
 
-    source: FeatureSource
-    protocol: ImageProtocol
+    prepare: Callable[[ImageSet, int], Float[Tensor, "c h w"]]
     engine: Callable[[], Extract]
+    dims: int
     known_by: str
     batch: int
     workers: int
@@ -63,10 +62,10 @@ class Extraction:
             distributed.barrier()
         return torch.from_numpy(pages.features)
 
-    def prepared(self, images: ImageSet, count: int) -> Float[Tensor, "b 3 h w"]:
+    def prepared(self, images: ImageSet, count: int) -> Float[Tensor, "b c h w"]:
         """The inputs for some images, evenly spaced."""
         numbers = np.unique(np.linspace(0, images.count - 1, count).astype(int))
-        return torch.stack([self.protocol.prepare(images.read(int(i))) for i in numbers])
+        return torch.stack([self.prepare(images, int(i)) for i in numbers])
 
     def _fill(self, pages: Pages, images: ImageSet, batches: list[int]) -> None:
         engine = self.engine()
@@ -80,19 +79,15 @@ class Extraction:
 
     def _decoded(
         self, pages: Pages, images: ImageSet, batches: list[int]
-    ) -> Iterable[tuple[int, list[Float[Tensor, "3 h w"]]]]:
+    ) -> Iterable[tuple[int, list[Float[Tensor, "c h w"]]]]:
         """The inputs of each batch, decoded and resized by threads while the network runs."""
-
-        def prepare(number: int) -> Tensor:
-            return self.protocol.prepare(images.read(number))
-
         waiting: deque[tuple[int, list[Future[Tensor]]]] = deque()
         with ThreadPoolExecutor(self.workers) as pool:
             try:
                 todo = iter(batches)
                 for _ in followed(batches, f"features of {images.name}", len(batches)):
                     while len(waiting) <= AHEAD and (batch := next(todo, None)) is not None:
-                        waiting.append((batch, [pool.submit(prepare, i) for i in pages.numbers(batch)]))
+                        waiting.append((batch, [pool.submit(self.prepare, images, i) for i in pages.numbers(batch)]))
                     batch, inputs = waiting.popleft()
                     yield batch, [one.result() for one in inputs]
             except BaseException:  # an image cannot be read, or whoever asked goes away
@@ -101,9 +96,9 @@ class Extraction:
 
     def _pages(self, images: ImageSet) -> Pages:
         """The file of a set's features, made where there is none."""
-        facts = [FORMAT, images.digest, images.count, self.protocol.name, self.known_by, self.batch]
+        facts = [FORMAT, images.digest, images.count, self.known_by, self.batch]
         key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-        place, shape = cache_folder("features", key), (images.count, self.source.dims)
+        place, shape = cache_folder("features", key), (images.count, self.dims)
         try:
             return _opened(place, shape, self.batch)
         except OSError:

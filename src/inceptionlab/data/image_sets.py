@@ -1,8 +1,4 @@
-"""A set of images to compare: a folder, Parquet files, a set of the hub, one that comes by name, or images in Python.
-
-Images are given one by one at their own size, their rows as the files have them (EXIF is not followed): so the first
-implementations of the protocols read them.
-"""
+"""Images without labels: a folder, Parquet files, a set of the hub, one that comes by name, or images in Python."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,7 @@ from inceptionlab.data.decode import SUFFIXES, decode_as_stored
 from inceptionlab.data.preprocess import Foreign, as_image
 from inceptionlab.data.registry import NAMES, load_data
 from inceptionlab.data.sources.naming import parse_name
-from inceptionlab.distances.rows import opened_rows
+from inceptionlab.data.sources.rows import opened_rows
 from inceptionlab.errors import DataError, MissingExtra, nearest
 
 ImagesOf = str | Path | DataSet | Samples | Tensor | Sequence[Foreign]
@@ -34,15 +31,27 @@ ImagesOf = str | Path | DataSet | Samples | Tensor | Sequence[Foreign]
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """`read` gives the pixels `h w 3` of an image by its number, and raises `DataError` where there are none; `where`
-    names it. `digest` is what the images are known by: their content, not their place.
-    """
+    """`source` gives an image by its number, as it came: a file, its bytes, or pixels; `where` names it."""
 
     name: str
     count: int
-    read: Callable[[int], UInt8[np.ndarray, "h w 3"]]
+    source: Callable[[int], Foreign]
     where: Callable[[int], str]
-    digest: str
+    content: Callable[[], str]
+
+    @property
+    def digest(self) -> str:
+        """What the images are known by: their content, not their place. All of it is read, the first time."""
+        return self.content()
+
+    def pixels(self, number: int) -> UInt8[np.ndarray, "h w 3"]:
+        """An image in colour at its own size, its rows as its file has them whatever its EXIF says: so the first
+        implementations of distances between sets read them. Raises `DataError` for what is no image.
+        """
+        image, where = self.source(number), self.where(number)
+        if isinstance(image, np.ndarray):
+            image = as_image(image, where)
+        return np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else decode_as_stored(image, where))
 
 
 def image_set(source: ImagesOf, data_dir: Path | None = None) -> ImageSet:
@@ -85,10 +94,12 @@ def _files(folder: Path) -> list[str]:
 def _of_files(name: str, files: list[str]) -> ImageSet:
     if not files:
         raise DataError(f"{name} holds no image ({', '.join(SUFFIXES)}) and no .parquet file")
+    return ImageSet(name, len(files), files.__getitem__, files.__getitem__, cache(lambda: _digest_of_files(files)))
+
+
+def _digest_of_files(files: Sequence[str | Path]) -> str:
     with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(_digest_of_file, files))
-    return ImageSet(name, len(files), lambda i: _pixels(decode_as_stored(files[i], files[i])), files.__getitem__,
-                    hashlib.sha256(b"".join(parts)).hexdigest())  # fmt: skip
+        return hashlib.sha256(b"".join(pool.map(_digest_of_file, files))).hexdigest()
 
 
 def _digest_of_file(path: str | Path) -> bytes:
@@ -102,10 +113,8 @@ def _digest_of_file(path: str | Path) -> bytes:
 def _of_rows(name: str, files: list[Path]) -> ImageSet:
     if not files[0].exists():
         raise DataError(f"there is no file {name}")
-    digest = hashlib.sha256(b"".join(map(_digest_of_file, files))).hexdigest()
     rows = opened_rows(files)
-    return ImageSet(name, rows.count, lambda i: _pixels(decode_as_stored(rows.encoded(i), rows.where(i))), rows.where,
-                    digest)  # fmt: skip
+    return ImageSet(name, rows.count, rows.encoded, rows.where, cache(lambda: _digest_of_files(files)))
 
 
 def _of_hub(text: str, place: str, configuration: str | None, split: str) -> ImageSet:
@@ -122,16 +131,16 @@ def _of_hub(text: str, place: str, configuration: str | None, split: str) -> Ima
         raise DataError(f"the data set {text} has the columns {', '.join(rows.features)} and none of images")
     decoded = rows.cast_column(column, library.Image(mode="RGB"))
 
-    def read(number: int) -> np.ndarray:
+    def read(number: int) -> Image.Image:
         try:
-            return _pixels(decoded[number][column])
+            return decoded[number][column]
         except Exception as error:  # Pillow's and Arrow's
             raise DataError(f"{where(number)} cannot be read as an image: {error}") from None
 
     def where(number: int) -> str:
         return f"image {number} of {text}"
 
-    return ImageSet(text, len(rows), read, where, str(rows._fingerprint))
+    return ImageSet(text, len(rows), read, where, lambda: str(rows._fingerprint))
 
 
 def _of_named(text: str, name: str, split: str, data_dir: Path | None) -> ImageSet:
@@ -143,8 +152,8 @@ def _of_named(text: str, name: str, split: str, data_dir: Path | None) -> ImageS
 
 
 def _of_samples(samples: Samples, name: str) -> ImageSet:
-    return ImageSet(name, len(samples), lambda i: _three(samples.images[i].cpu().numpy()),
-                    lambda i: f"image {i} of {name}", samples.digest())  # fmt: skip
+    return ImageSet(name, len(samples), lambda i: samples.images[i].cpu().numpy(), lambda i: f"image {i} of {name}",
+                    cache(samples.digest))  # fmt: skip
 
 
 def _of_tensor(images: Tensor) -> ImageSet:
@@ -153,31 +162,20 @@ def _of_tensor(images: Tensor) -> ImageSet:
         shape = "x".join(map(str, images.shape))
         raise DataError(f"the images are {shape} of {images.dtype}; give n x h x w x 3 or n x 3 x h x w of uint8")
     pixels = (images if images.shape[3] in (1, 3) else images.permute(0, 2, 3, 1)).contiguous().cpu().numpy()
-    return ImageSet("a tensor", len(pixels), lambda i: _three(pixels[i]), lambda i: f"image {i}",
-                    hashlib.sha256(pixels.data).hexdigest())  # fmt: skip
+    return ImageSet("a tensor", len(pixels), pixels.__getitem__, "image {}".format,
+                    cache(lambda: hashlib.sha256(pixels.data).hexdigest()))  # fmt: skip
 
 
 def _of_list(images: Sequence[Foreign]) -> ImageSet:
     """Files, images of Pillow and arrays."""
     where = [str(one) if isinstance(one, str | Path) else f"image {i}" for i, one in enumerate(images)]
 
-    def read(number: int) -> np.ndarray:
-        one = images[number]
-        if isinstance(one, np.ndarray):
-            one = as_image(one, where[number])
-        return _pixels(one.convert("RGB") if isinstance(one, Image.Image) else decode_as_stored(one, where[number]))
+    @cache
+    def content() -> str:
+        digest = hashlib.sha256()
+        for pixels in map(found.pixels, range(len(images))):
+            digest.update(np.array(pixels.shape).tobytes() + pixels.tobytes())
+        return digest.hexdigest()
 
-    parts = (read(i) for i in range(len(images)))
-    content = hashlib.sha256()
-    for part in parts:
-        content.update(np.array(part.shape).tobytes() + part.tobytes())
-    return ImageSet("images", len(images), read, where.__getitem__, content.hexdigest())
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    return np.asarray(image)
-
-
-def _three(pixels: np.ndarray) -> np.ndarray:
-    """Pixels `h w 1` or `h w 3` as `h w 3`."""
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    found = ImageSet("images", len(images), images.__getitem__, where.__getitem__, content)
+    return found

@@ -1,0 +1,1 @@
+"""The features of images: computed by a network, kept on disk, compared."""
