@@ -63,8 +63,9 @@ def explain_branches(
     """Which branch of each module does the work of a trained network, on the validation images of its run, or on the
     test images of other `data`; at most `limit` of them (None: all).
 
-    Fields and maps are shown of the branches of `node` ("": the middle one of the modules that have some). Raises `DataError` where
-    it is not known which images to take, `SpecError` for a network without branches and for an unknown node.
+    Fields and maps are shown of the branches of `node` ("": the middle one of the modules that have some). Raises
+    `DataError` where it is not known which images to take, `SpecError` for a network without branches and for an
+    unknown node.
     """
     where = machine or Machine()
     trained = load_run(run, make_fabric(where.device, "fp32")[0].device)
