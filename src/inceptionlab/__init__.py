@@ -40,17 +40,24 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.options import Protocol
     from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.explaining.attribution import AttributionMaps, attribution_maps
+    from inceptionlab.explaining.branches import BranchWork, branch_work
     from inceptionlab.explaining.explanation import Attribution
     from inceptionlab.explaining.faithfulness import Faithfulness, faithfulness
+    from inceptionlab.explaining.maps import FeatureMaps, feature_maps, first_filters
+    from inceptionlab.explaining.mistakes import likely_wrong_labels
     from inceptionlab.explaining.options import Question
     from inceptionlab.explaining.randomisation import Randomisation, randomisation
+    from inceptionlab.explaining.receptive import EffectiveField, receptive_field, receptive_fields
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
     from inceptionlab.nn.features import FeatureNetwork
     from inceptionlab.nn.summary import Layer, Summary, summary
+    from inceptionlab.report.branches import branch_figure
     from inceptionlab.report.diagrams import save_drawing
+    from inceptionlab.report.fields import field_figure
     from inceptionlab.report.overlays import overlay
+    from inceptionlab.report.sheets import filters_figure, maps_figure
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
@@ -61,6 +68,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
     from inceptionlab.runs.folder import RunFolder
+    from inceptionlab.runs.looking import BranchReport, explain_branches
     from inceptionlab.runs.options import Choices, Machine
     from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
     from inceptionlab.runs.progress import progress_bar
@@ -80,6 +88,7 @@ if TYPE_CHECKING:
     from inceptionlab.weights.creating import create_features, create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.zoo.history import History, history
     from inceptionlab.zoo.naming import network_of
     from inceptionlab.zoo.own import blocks_of
     from inceptionlab.zoo.published import list_pretrained
@@ -110,6 +119,10 @@ _PLACES = {
     "explaining.faithfulness": ("faithfulness", "Faithfulness"),
     "explaining.options": ("Question",),
     "explaining.randomisation": ("randomisation", "Randomisation"),
+    "explaining.branches": ("branch_work", "BranchWork"),
+    "explaining.maps": ("feature_maps", "FeatureMaps", "first_filters"),
+    "explaining.mistakes": ("likely_wrong_labels",),
+    "explaining.receptive": ("receptive_field", "receptive_fields", "EffectiveField"),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
@@ -118,8 +131,11 @@ _PLACES = {
     "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("FeatureNetwork",),
     "nn.summary": ("summary", "Summary", "Layer"),
+    "report.branches": ("branch_figure",),
     "report.diagrams": ("save_drawing",),
     "report.overlays": ("overlay",),
+    "report.fields": ("field_figure",),
+    "report.sheets": ("maps_figure", "filters_figure"),
     "rules": ("Rule", "parse_rule"),
     "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
@@ -130,6 +146,7 @@ _PLACES = {
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
     "runs.folder": ("RunFolder",),
+    "runs.looking": ("explain_branches", "BranchReport"),
     "runs.options": ("Choices", "Machine"),
     "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
     "runs.progress": ("progress_bar",),
@@ -149,6 +166,7 @@ _PLACES = {
     "weights.creating": ("create_model", "create_features"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
+    "zoo.history": ("history", "History"),
     "zoo.naming": ("network_of",),
     "zoo.own": ("blocks_of",),
     "zoo.published": ("list_pretrained",),
@@ -165,7 +183,9 @@ __all__ = [
     "list_rules",
     # explanations
     "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
-    "Layer", "code",
+    "Layer", "code", "history", "History", "branch_work", "BranchWork", "branch_figure", "explain_branches",
+    "BranchReport", "receptive_field", "receptive_fields", "EffectiveField", "field_figure", "feature_maps",
+    "FeatureMaps", "maps_figure", "first_filters", "filters_figure", "likely_wrong_labels",
     # why a trained network answers as it does
     "attribute", "Attribution", "overlay", "explain_predictions", "Explained", "Question", "attribution_maps",
     "AttributionMaps", "faithfulness", "Faithfulness", "randomisation", "Randomisation",
