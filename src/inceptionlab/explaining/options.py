@@ -44,6 +44,10 @@ class Question:
     """The class that is asked for, by its name or number (default: the answer)."""
     scores: bool = False
     """Test each map: does the answer hang on its pixels, and on what the network has learned?"""
+    branches: bool = False
+    """Show too which branch of each module does the work, and what each sees; without images that alone."""
+    data: str | None = None
+    """Data whose test images the branches are tried on (default: the validation images of the run)."""
 
     def __post_init__(self) -> None:
         if not self.method:

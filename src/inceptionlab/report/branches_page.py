@@ -36,7 +36,9 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class BranchesView:
+    """The branches as texts and figures."""
+
     title: str
     about: str
     accuracy: str
@@ -55,14 +57,19 @@ class _Page:
 
 def branches_html(looked: Looked) -> str:
     """The page as text. It loads nothing from elsewhere."""
+    return render("branches.html", branches_view(looked))
+
+
+def branches_view(looked: Looked) -> BranchesView:
+    """What the templates show, for a page that shows more than branches too."""
     work = looked.work
-    return render("branches.html", _Page(
+    return BranchesView(
         f"The branches of {work.title}", looked.images, f"{work.accuracy:.2%}",
         "its mean" if work.silence == "mean" else "zero", looked.node, branch_figure(work).svg, _numbers(work),
         field_figure(looked.fields, looked.image).svg, _modules(looked.modules),
         counted(looked.modules[0].images, "image"), maps_figure(looked.maps, looked.image).svg,
         filters_figure(looked.filters).svg,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def _numbers(work: BranchWork) -> Table:

@@ -23,13 +23,13 @@ def explain(
     run
         A run folder, as train printed it, a file that import-weights wrote, or NAME@WEIGHTS (see list --pretrained).
     images
-        Image files.
+        Image files (with --branches also none).
     out
         The page to write: .html (default: explanation.html, without --json).
     question
         What is asked.
     json_
-        Print an array of objects with the answers and the scores.
+        Print one object with the answers, the scores and the branches.
     """
     from inceptionlab.cli.tables import ending, show_explanations
     from inceptionlab.runs.explaining import explain_predictions
