@@ -39,9 +39,14 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.options import Protocol
     from inceptionlab.evaluation.protocol import Evaluation
+    from inceptionlab.explaining.attribution import AttributionMaps, attribution_maps
     from inceptionlab.explaining.branches import BranchWork, branch_work
+    from inceptionlab.explaining.explanation import Attribution
+    from inceptionlab.explaining.faithfulness import Faithfulness, faithfulness
     from inceptionlab.explaining.maps import FeatureMaps, feature_maps, first_filters
     from inceptionlab.explaining.mistakes import likely_wrong_labels
+    from inceptionlab.explaining.options import Question
+    from inceptionlab.explaining.randomisation import Randomisation, randomisation
     from inceptionlab.explaining.receptive import EffectiveField, receptive_field, receptive_fields
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from inceptionlab.report.branches import branch_figure
     from inceptionlab.report.diagrams import save_drawing
     from inceptionlab.report.fields import field_figure
+    from inceptionlab.report.overlays import overlay
     from inceptionlab.report.sheets import filters_figure, maps_figure
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.rules.facts import list_rules
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.dry import Plan, plan
     from inceptionlab.runs.evaluating import evaluate
+    from inceptionlab.runs.explaining import Explained, attribute, explain_predictions
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
     from inceptionlab.runs.folder import RunFolder
@@ -107,6 +114,11 @@ _PLACES = {
     "evaluation.metrics": ("Score",),
     "evaluation.options": ("Protocol",),
     "evaluation.protocol": ("Evaluation",),
+    "explaining.attribution": ("attribution_maps", "AttributionMaps"),
+    "explaining.explanation": ("Attribution",),
+    "explaining.faithfulness": ("faithfulness", "Faithfulness"),
+    "explaining.options": ("Question",),
+    "explaining.randomisation": ("randomisation", "Randomisation"),
     "explaining.branches": ("branch_work", "BranchWork"),
     "explaining.maps": ("feature_maps", "FeatureMaps", "first_filters"),
     "explaining.mistakes": ("likely_wrong_labels",),
@@ -121,6 +133,7 @@ _PLACES = {
     "nn.summary": ("summary", "Summary", "Layer"),
     "report.branches": ("branch_figure",),
     "report.diagrams": ("save_drawing",),
+    "report.overlays": ("overlay",),
     "report.fields": ("field_figure",),
     "report.sheets": ("maps_figure", "filters_figure"),
     "rules": ("Rule", "parse_rule"),
@@ -129,6 +142,7 @@ _PLACES = {
     "runs.configuring": ("configure",),
     "runs.dry": ("plan", "Plan"),
     "runs.evaluating": ("evaluate",),
+    "runs.explaining": ("attribute", "explain_predictions", "Explained"),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
     "runs.folder": ("RunFolder",),
@@ -172,6 +186,9 @@ __all__ = [
     "Layer", "code", "history", "History", "branch_work", "BranchWork", "branch_figure", "explain_branches",
     "BranchReport", "receptive_field", "receptive_fields", "EffectiveField", "field_figure", "feature_maps",
     "FeatureMaps", "maps_figure", "first_filters", "filters_figure", "likely_wrong_labels",
+    # why a trained network answers as it does
+    "attribute", "Attribution", "overlay", "explain_predictions", "Explained", "Question", "attribution_maps",
+    "AttributionMaps", "faithfulness", "Faithfulness", "randomisation", "Randomisation",
     # weights
     "list_pretrained", "load_weights", "export_weights",
     # data
