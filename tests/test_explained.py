@@ -91,6 +91,13 @@ def test_the_energy_of_one_filter_is_that_of_its_weights():
     assert np.allclose(found.energy[top : bottom + 1, left : right + 1], weight / weight.sum(), atol=1e-7)
 
 
+def test_dilation_reaches_further_with_as_many_pixels():
+    dense, dilated = (receptive_field(network(Seq(*[linear(3, dilation=rate)] * 3)), "node", torch.ones(1, 1, 31, 31))
+                      for rate in (1, 2))  # fmt: skip
+    assert (dilated.half, dilated.most) == (dense.half, dense.most)
+    assert (dense.reach, dilated.reach) == (5, 9)
+
+
 def test_fields_are_refused_without_images_or_of_an_unknown_node():
     built = network(linear(3))
     with pytest.raises(SpecError, match="has no node 'noed'; did you mean 'node'"):

@@ -85,7 +85,8 @@ def _converted(kind: Any, tokens: Any) -> Any:
 
 def _shown(default: object) -> object:
     """A default for the help; what is nothing, or off, need not be said."""
-    return default if default else None
+    names: tuple[object, ...] = default if isinstance(default, tuple) else ()
+    return ", ".join(map(str, names)) or default or None
 
 
 def main(arguments: list[str] | None = None) -> None:

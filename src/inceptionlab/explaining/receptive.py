@@ -50,6 +50,7 @@ class EffectiveField:
     theoretical: Window
     half: float
     most: float
+    reach: float
     energy: Float[np.ndarray, "h w"] = field(compare=False)
 
     @property
@@ -70,7 +71,7 @@ class EffectiveField:
     def __repr__(self) -> str:
         return (
             f"<{self.node}: {self.what}; theoretical field {self.height}x{self.width} in the image, effective "
-            f"{self.half:.1f} (50 %) and {self.most:.1f} (95 %) pixels>"
+            f"{self.half:.1f} (50 %) and {self.most:.1f} (95 %) pixels, reach {self.reach:.0f}>"
         )
 
     def as_record(self) -> dict[str, Any]:
@@ -78,6 +79,7 @@ class EffectiveField:
         return {
             "node": self.node, "what": self.what, "images": self.images, "theoretical": list(self.theoretical),
             "half": round(self.half, 3), "most": round(self.most, 3),
+            "reach": round(self.reach, 3),
         }  # fmt: skip
 
 
@@ -123,7 +125,8 @@ def _field(network: InceptionNetwork, row: MeasuredNode, images: Tensor) -> Effe
     shares = (energy / energy.sum()).numpy()
     ordered = np.sort(shares, axis=None)[::-1]
     half, most = sqrt(_count(ordered, HALF)), sqrt(_count(ordered, MOST))
-    return EffectiveField(row.path, describe(row.node), len(images), _window(row, images), half, most, shares)
+    window, reach = _window(row, images), _reach(shares)
+    return EffectiveField(row.path, describe(row.node), len(images), window, half, most, reach, shares)
 
 
 def _energy(network: InceptionNetwork, node: str, x: Tensor) -> Float[Tensor, "h w"]:
@@ -143,9 +146,17 @@ def _energy(network: InceptionNetwork, node: str, x: Tensor) -> Float[Tensor, "h
 
 
 def _count(ordered: Float[np.ndarray, " n"], share: float) -> int:
-    """How many of the energies, largest first, hold a share of their sum."""
+    """How many of the energies, in this order, hold a share of their sum."""
     held = np.cumsum(ordered) < share * ordered.sum() * (1 - 1e-9)  # for rounding
     return min(len(ordered), int(np.count_nonzero(held)) + 1)
+
+
+def _reach(energy: Float[np.ndarray, "h w"]) -> float:
+    """The side of the square around the middle of the energy that holds `MOST` of it."""
+    rows, columns = np.indices(energy.shape)
+    away = np.maximum(abs(rows - (rows * energy).sum()), abs(columns - (columns * energy).sum())).ravel()
+    order = np.argsort(away, kind="stable")
+    return 2 * float(away[order][_count(energy.ravel()[order], MOST) - 1]) + 1
 
 
 def _window(row: MeasuredNode, images: Tensor) -> Window:
@@ -159,7 +170,9 @@ def _window(row: MeasuredNode, images: Tensor) -> Window:
 
 def field_table(fields: tuple[EffectiveField, ...]) -> str:
     """A row per field as text."""
-    heads = ("node", "what", "theoretical", "50 % of the energy", "95 %")
+    heads = ("node", "what", "theoretical", "50 % of the energy", "95 %", "reach")
     return text_table(heads, [
-        (one.node, one.what, f"{one.height}x{one.width}", f"{one.half:.1f} px", f"{one.most:.1f} px") for one in fields
+        (one.node, one.what, f"{one.height}x{one.width}", f"{one.half:.1f} px", f"{one.most:.1f} px",
+         f"{one.reach:.1f} px")
+        for one in fields
     ])  # fmt: skip

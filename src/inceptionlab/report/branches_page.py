@@ -92,6 +92,8 @@ def _numbers(work: BranchWork) -> Table:
 
 
 def _modules(fields: Sequence[EffectiveField]) -> Table:
-    return Table(("node", "what", "theoretical, px", "50 % of the energy, px", "95 %, px"), [
-        (one.node, one.what, f"{one.height} × {one.width}", f"{one.half:.1f}", f"{one.most:.1f}") for one in fields
+    return Table(("node", "what", "theoretical, px", "50 % of the energy, px", "95 %, px", "reach, px"), [
+        (one.node, one.what, f"{one.height} × {one.width}", f"{one.half:.1f}", f"{one.most:.1f}",
+         f"{one.reach:.1f}")
+        for one in fields
     ], (0, 1))  # fmt: skip

@@ -27,7 +27,7 @@ def field_figure(fields: Sequence[EffectiveField], image: UInt8[np.ndarray, "h w
         for place, one in zip(axes, fields, strict=True):
             _over(place, one, image)
 
-    return Figure(SIDE * len(fields), SIDE + 0.8, len(fields), plot)
+    return Figure(SIDE * len(fields), SIDE + 0.95, len(fields), plot)
 
 
 def _over(axes: Any, one: EffectiveField, image: UInt8[np.ndarray, "h w c"]) -> None:
@@ -42,8 +42,9 @@ def _over(axes: Any, one: EffectiveField, image: UInt8[np.ndarray, "h w c"]) -> 
     height, width = one.energy.shape
     axes.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.set_title(f"{short(one.node)}\n{short(one.what)}", fontsize=9)
-    axes.set_xlabel(f"theory {one.height} × {one.width} px\n50 %: {one.half:.1f} px   95 %: {one.most:.1f} px",
-                    fontsize=8.5, loc="left")  # fmt: skip
+    below = (f"theory {one.height} × {one.width} px", f"50 %: {one.half:.1f} px   95 %: {one.most:.1f} px",
+             f"reach {one.reach:.1f} px")  # fmt: skip
+    axes.set_xlabel("\n".join(below), fontsize=8.5, loc="left")
     for spine in axes.spines.values():
         spine.set_visible(False)
 
