@@ -85,8 +85,9 @@ def _converted(kind: Any, tokens: Any) -> Any:
 
 def _shown(default: object) -> object:
     """A default for the help; what is nothing, or off, need not be said."""
-    names: tuple[object, ...] = default if isinstance(default, tuple) else ()
-    return ", ".join(map(str, names)) or default or None
+    if isinstance(default, tuple):
+        return ", ".join(map(str, cast(tuple[object, ...], default))) or None
+    return default if default else None
 
 
 def main(arguments: list[str] | None = None) -> None:
