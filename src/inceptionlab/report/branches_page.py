@@ -36,9 +36,10 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    title: str
-    about: str
+class Sections:
+    """The figures and words of a page, as its template takes them."""
+
+    images: str
     accuracy: str
     silence: str
     node: str
@@ -49,20 +50,31 @@ class _Page:
     averaged: str
     maps: str
     filters: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    title: str
+    about: str
+    branches: Sections
     kind: str = "Branches"
     trial: str = ""
 
 
 def branches_html(looked: Looked) -> str:
     """The page as text. It loads nothing from elsewhere."""
+    return render("branches.html", _Page(f"The branches of {looked.work.title}", looked.images, sections(looked)))
+
+
+def sections(looked: Looked) -> Sections:
+    """What a page shows of the branches."""
     work = looked.work
-    return render("branches.html", _Page(
-        f"The branches of {work.title}", looked.images, f"{work.accuracy:.2%}",
-        "its mean" if work.silence == "mean" else "zero", looked.node, branch_figure(work).svg, _numbers(work),
-        field_figure(looked.fields, looked.image).svg, _modules(looked.modules),
-        counted(looked.modules[0].images, "image"), maps_figure(looked.maps, looked.image).svg,
-        filters_figure(looked.filters).svg,
-    ))  # fmt: skip
+    return Sections(
+        looked.images, f"{work.accuracy:.2%}", "its mean" if work.silence == "mean" else "zero", looked.node,
+        branch_figure(work).svg, _numbers(work), field_figure(looked.fields, looked.image).svg,
+        _modules(looked.modules), counted(looked.modules[0].images, "image"),
+        maps_figure(looked.maps, looked.image).svg, filters_figure(looked.filters).svg,
+    )  # fmt: skip
 
 
 def _numbers(work: BranchWork) -> Table:

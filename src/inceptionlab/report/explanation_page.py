@@ -17,6 +17,7 @@ from inceptionlab.explaining.explanation import Attribution, Explanation, Judged
 from inceptionlab.explaining.faithfulness import CHANCES, STEPS, Curves
 from inceptionlab.explaining.options import Method, Question
 from inceptionlab.explaining.randomisation import ALIKE
+from inceptionlab.report.branches_page import Looked, Sections, sections
 from inceptionlab.report.figures import BLUE, GREY, ORANGE, figure_svg, legend_above
 from inceptionlab.report.overlays import enlarged, overlay
 from inceptionlab.report.page import Table, image_source, render
@@ -69,21 +70,22 @@ class _Page:
     facts: Table
     tests: str
     command: str
-    branches: str = ""
+    branches: Sections | None = None
     kind: str = "Explanation"
     trial: str = ""
 
 
 def explanation_html(
-    title: str, source: str, question: Question, found: Sequence[Explanation], branches: str = ""
+    title: str, source: str, question: Question, found: Sequence[Explanation], branches: Looked | None = None
 ) -> str:
-    """The page as text. It loads nothing from elsewhere. `branches` is a figure of the network's branches, as SVG."""
+    """The page as text. It loads nothing from elsewhere. `branches` is what is shown of the network's branches."""
     methods = ", ".join(question.method)
     return render("explanation.html", _Page(
         title=f"Why {title} answers as it does", about=f"{counted(len(found), 'image')} · {methods}",
         images=[_image(one) for one in found],
         facts=Table((), [("network", title), *([("weights", source)] if source else [])], (0, 1)),
-        tests=_tests() if question.scores else "", command=_command(source, question, found), branches=branches,
+        tests=_tests() if question.scores else "", command=_command(source, question, found, branches is not None),
+        branches=sections(branches) if branches else None,
     ))  # fmt: skip
 
 
@@ -155,9 +157,20 @@ def _tests() -> str:
     )
 
 
-def _command(source: str, question: Question, found: Sequence[Explanation]) -> str:
+def _command(source: str, question: Question, found: Sequence[Explanation], branches: bool) -> str:
     words = ["inceptionlab", "explain", source or "RUN", *(one.name for one in found)]
     words += [word for method in question.method for word in ("--method", method)]
     words += ["--node", question.node] if question.node is not None else []
     words += ["--target", question.target] if question.target is not None else []
-    return " ".join(map(quote, [*words, *(["--scores"] if question.scores else []), "-o", "page.html"]))
+    return " ".join(
+        map(
+            quote,
+            [
+                *words,
+                *(["--scores"] if question.scores else []),
+                *(["--branches"] if branches else []),
+                "-o",
+                "page.html",
+            ],
+        )
+    )

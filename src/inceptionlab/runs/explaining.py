@@ -20,6 +20,7 @@ from inceptionlab.explaining.explanation import Attribution, Explanation, attrib
 from inceptionlab.explaining.options import Method, Question, Settings
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.report.explanation_page import explanation_html
+from inceptionlab.runs.looking import BranchReport
 from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load_run
 
 Images = Foreign | Sequence[Foreign] | Tensor
@@ -29,21 +30,24 @@ Images = Foreign | Sequence[Foreign] | Tensor
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
     """What was asked about the answers of the network `title`, which came from `source`, and what was found for each
-    image.
+    image; and `branches`, what its branches do, if that was asked too.
     """
 
     title: str
     source: str
     question: Question
     images: tuple[Explanation, ...]
+    branches: BranchReport | None = None
 
     def to_html(self) -> str:
         """A page that loads nothing from elsewhere: each image, the likeliest classes, its maps and their tests."""
-        return explanation_html(self.title, self.source, self.question, self.images)
+        looked = self.branches.looked if self.branches else None
+        return explanation_html(self.title, self.source, self.question, self.images, looked)
 
-    def as_record(self) -> list[dict[str, Any]]:
-        """All but the pixels, for JSON."""
-        return [one.as_record() for one in self.images]
+    def as_record(self) -> list[dict[str, Any]] | dict[str, Any]:
+        """All but the pixels, for JSON: the images; with branches an object of "images" and "branches"."""
+        images = [one.as_record() for one in self.images]
+        return {"images": images, "branches": self.branches.as_record()} if self.branches else images
 
     def _repr_html_(self) -> str:
         from html import escape
