@@ -23,12 +23,14 @@ from typing import Any
 
 import nbformat
 import tomli_w
-from chapters import as_page, for_elsewhere, notebook_of, run
+from chapters import as_page, for_elsewhere, notebook_of, run, with_outputs
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build"
 LANGUAGES = ("en", "zh")
+RAN: dict[str, nbformat.NotebookNode] = {}
+"""The chapters that ran, by their pages' names."""
 REPOSITORY = "https://github.com/inceptionlab/inceptionlab/blob/main/"
 HOME = '<!doctype html><meta http-equiv="refresh" content="0; url=en/"><a href="en/">English</a>\n'
 
@@ -39,21 +41,29 @@ def pages_of(language: str) -> Path:
     shutil.copytree(DOCS / language, folder)
     shutil.copytree(DOCS / "images", folder / "images")
     for page in sorted((folder / "tutorial").glob("*.md")):
-        chapter(page, DOCS / "notebooks" / language)
+        chapter(page, language)
     for page in folder.rglob("*.md"):
         page.write_text(_with_links(page.read_text(encoding="utf-8")), encoding="utf-8")
     (folder / "reference" / "commands.md").write_text(commands(language), encoding="utf-8")
     return folder
 
 
-def chapter(page: Path, notebooks: Path) -> None:
-    """Put the outputs of a chapter's cells into its page, and the chapter among the notebooks."""
-    print(f"running {page.relative_to(BUILD)}", flush=True)
+def chapter(page: Path, language: str) -> None:
+    """Put the outputs of a chapter's cells into its page, and the chapter among the notebooks.
+
+    The code of a chapter is the same in all languages, so it runs once.
+    """
     notebook = notebook_of(page)
-    notebooks.mkdir(parents=True, exist_ok=True)
-    nbformat.write(for_elsewhere(notebook), notebooks / f"{page.stem}.ipynb")
-    with tempfile.TemporaryDirectory() as folder:
-        run(notebook, Path(folder))
+    place = DOCS / "notebooks" / language / f"{page.stem}.ipynb"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(for_elsewhere(notebook), place)
+    if page.name in RAN:
+        with_outputs(notebook, RAN[page.name])
+    else:
+        print(f"running {page.relative_to(BUILD)}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            run(notebook, Path(folder))
+        RAN[page.name] = notebook
     page.write_text(as_page(notebook, page.with_suffix("")), encoding="utf-8")
 
 

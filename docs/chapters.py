@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ def notebook_of(page: Path) -> nbformat.NotebookNode:
 def run(notebook: nbformat.NotebookNode, folder: Path) -> None:
     """Run the cells in a folder; what they give is kept in the notebook."""
     NotebookClient(notebook, timeout=60 * MINUTES, resources={"metadata": {"path": str(folder)}}).execute()
+
+
+def with_outputs(notebook: nbformat.NotebookNode, ran: nbformat.NotebookNode) -> None:
+    """Give the cells of a chapter the outputs of the same chapter in another language, which ran.
+
+    Raises `ValueError` for a cell whose code, but for comments, is not the other's.
+    """
+    cells, others = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (notebook, ran))
+    for cell, other in zip(cells, others, strict=True):
+        if ast.dump(ast.parse(cell.source)) != ast.dump(ast.parse(other.source)):
+            raise ValueError(f"this cell differs from the one that ran:\n{cell.source}")
+        cell.outputs = other.outputs
 
 
 def for_elsewhere(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -106,13 +106,13 @@ def test_the_page_holds_everything_and_loads_nothing(weights, capsys):
 def test_programs_get_numbers(weights, capsys):
     image = weights.parent / "0 & co.png"
     code, out, _ = call(capsys, "explain", weights, image, "--json")
-    (found,) = json.loads(out)
+    (found,) = json.loads(out)["images"]
     assert code == 0
     assert found["top"][0]["label"] == found["maps"][0]["label"]
     assert sum(one["probability"] for one in found["top"]) == pytest.approx(1, abs=1e-5)
     assert "verdict" not in found["maps"][0]
     record = il.explain_predictions(weights, image, il.Question(scores=True)).as_record()
-    scored = json.loads(json.dumps(record))[0]["maps"][0]
+    scored = json.loads(json.dumps(record))["images"][0]["maps"][0]
     assert scored["grid"] == [4, 4]
     assert 0 <= scored["deletion"] <= 1
     assert {"insertion", "p", "random_weights", "holds", "verdict"} <= set(scored)
@@ -130,6 +130,7 @@ def test_pixels_are_those_that_the_network_sees(weights):
 
 @pytest.mark.parametrize(("words", "says"), [
     (["IMAGE", "--method", "gradcam"], "grad-cam"),
+    (["--branches"], "these weights come without data; say with --data which images to look with"),
     (["IMAGE", "--node", "modul5"], "has no node 'modul5'; did you mean 'module5'"),
     (["IMAGE", "--node", "fc"], "name a node before it"),
     (["IMAGE", "--target", "bee"], "knows no class 'bee'; did you mean 'bees'"),

@@ -36,10 +36,11 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Sections:
-    """The figures and words of a page, as its template takes them."""
+class BranchesView:
+    """The branches as texts and figures."""
 
-    images: str
+    title: str
+    about: str
     accuracy: str
     silence: str
     node: str
@@ -50,30 +51,24 @@ class Sections:
     averaged: str
     maps: str
     filters: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    title: str
-    about: str
-    branches: Sections
     kind: str = "Branches"
     trial: str = ""
 
 
 def branches_html(looked: Looked) -> str:
     """The page as text. It loads nothing from elsewhere."""
-    return render("branches.html", _Page(f"The branches of {looked.work.title}", looked.images, sections(looked)))
+    return render("branches.html", branches_view(looked))
 
 
-def sections(looked: Looked) -> Sections:
-    """What a page shows of the branches."""
+def branches_view(looked: Looked) -> BranchesView:
+    """What the templates show, for a page that shows more than branches too."""
     work = looked.work
-    return Sections(
-        looked.images, f"{work.accuracy:.2%}", "its mean" if work.silence == "mean" else "zero", looked.node,
-        branch_figure(work).svg, _numbers(work), field_figure(looked.fields, looked.image).svg,
-        _modules(looked.modules), counted(looked.modules[0].images, "image"),
-        maps_figure(looked.maps, looked.image).svg, filters_figure(looked.filters).svg,
+    return BranchesView(
+        f"The branches of {work.title}", looked.images, f"{work.accuracy:.2%}",
+        "its mean" if work.silence == "mean" else "zero", looked.node, branch_figure(work).svg, _numbers(work),
+        field_figure(looked.fields, looked.image).svg, _modules(looked.modules),
+        counted(looked.modules[0].images, "image"), maps_figure(looked.maps, looked.image).svg,
+        filters_figure(looked.filters).svg,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from inceptionlab.explaining.explanation import Attribution, Explanation, Judged
 from inceptionlab.explaining.faithfulness import CHANCES, STEPS, Curves
 from inceptionlab.explaining.options import Method, Question
 from inceptionlab.explaining.randomisation import ALIKE
-from inceptionlab.report.branches_page import Looked, Sections, sections
+from inceptionlab.report.branches_page import BranchesView, Looked, branches_view
 from inceptionlab.report.figures import BLUE, GREY, ORANGE, figure_svg, legend_above
 from inceptionlab.report.overlays import enlarged, overlay
 from inceptionlab.report.page import Table, image_source, render
@@ -70,7 +70,7 @@ class _Page:
     facts: Table
     tests: str
     command: str
-    branches: Sections | None = None
+    branches: BranchesView | None = None
     kind: str = "Explanation"
     trial: str = ""
 
@@ -78,14 +78,14 @@ class _Page:
 def explanation_html(
     title: str, source: str, question: Question, found: Sequence[Explanation], branches: Looked | None = None
 ) -> str:
-    """The page as text. It loads nothing from elsewhere. `branches` is what is shown of the network's branches."""
+    """The page as text. It loads nothing from elsewhere. `branches` are shown behind the images."""
     methods = ", ".join(question.method)
     return render("explanation.html", _Page(
-        title=f"Why {title} answers as it does", about=f"{counted(len(found), 'image')} · {methods}",
+        title=f"Why {title} answers as it does", about=f"{counted(len(found), 'image')} · {methods}" if found else "",
         images=[_image(one) for one in found],
         facts=Table((), [("network", title), *([("weights", source)] if source else [])], (0, 1)),
-        tests=_tests() if question.scores else "", command=_command(source, question, found, branches is not None),
-        branches=sections(branches) if branches else None,
+        tests=_tests() if question.scores else "", command=_command(source, question, found),
+        branches=branches_view(branches) if branches else None,
     ))  # fmt: skip
 
 
@@ -157,20 +157,11 @@ def _tests() -> str:
     )
 
 
-def _command(source: str, question: Question, found: Sequence[Explanation], branches: bool) -> str:
+def _command(source: str, question: Question, found: Sequence[Explanation]) -> str:
     words = ["inceptionlab", "explain", source or "RUN", *(one.name for one in found)]
     words += [word for method in question.method for word in ("--method", method)]
     words += ["--node", question.node] if question.node is not None else []
     words += ["--target", question.target] if question.target is not None else []
-    return " ".join(
-        map(
-            quote,
-            [
-                *words,
-                *(["--scores"] if question.scores else []),
-                *(["--branches"] if branches else []),
-                "-o",
-                "page.html",
-            ],
-        )
-    )
+    words += ["--scores"] if question.scores else []
+    words += ["--branches"] if question.branches else []
+    return " ".join(map(quote, [*words, *(["--data", question.data] if question.data else []), "-o", "page.html"]))

@@ -20,7 +20,7 @@ from inceptionlab.explaining.explanation import Attribution, Explanation, attrib
 from inceptionlab.explaining.options import Method, Question, Settings
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.report.explanation_page import explanation_html
-from inceptionlab.runs.looking import BranchReport
+from inceptionlab.runs.looking import BranchReport, explain_branches
 from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load_run
 
 Images = Foreign | Sequence[Foreign] | Tensor
@@ -30,7 +30,7 @@ Images = Foreign | Sequence[Foreign] | Tensor
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
     """What was asked about the answers of the network `title`, which came from `source`, and what was found for each
-    image; and `branches`, what its branches do, if that was asked too.
+    image.
     """
 
     title: str
@@ -44,10 +44,10 @@ class Explained:
         looked = self.branches.looked if self.branches else None
         return explanation_html(self.title, self.source, self.question, self.images, looked)
 
-    def as_record(self) -> list[dict[str, Any]] | dict[str, Any]:
-        """All but the pixels, for JSON: the images; with branches an object of "images" and "branches"."""
-        images = [one.as_record() for one in self.images]
-        return {"images": images, "branches": self.branches.as_record()} if self.branches else images
+    def as_record(self) -> dict[str, Any]:
+        """All but the pixels, for JSON."""
+        branches = {"branches": self.branches.as_record()} if self.branches else {}
+        return {"images": [one.as_record() for one in self.images], **branches}
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -94,20 +94,30 @@ def explain_predictions(
     """The answers of a trained network to images, with what speaks for them: `inceptionlab explain` as a function.
 
     With `scores` each map is tested: deletion and insertion against random maps, and the map against those of random
-    weights; a map that explains nothing is called so. Raises what `attribute` does.
+    weights; a map that explains nothing is called so. With `branches` the page shows too which branch of each module
+    does the work, without images that alone. Raises what `attribute` and `explain_branches` do.
     """
     network, classes = _network(source)
     if not isinstance(network, InceptionNetwork):
         raise DataError(
             f"{type(network).__name__} does not say how images become its inputs; attribute() takes tensors"
         )
-    x, names = _inputs(network, images)
-    pixels = seen_pixels(Preprocess(network.spec.input), x)
     known = classes or tuple(map(str, range(network.spec.classes)))
-    asked = question or Question()
-    found = explanations(network, x, known, list(zip(names, pixels, strict=True)), asked, settings)
+    asked, found = question or Question(), list[Explanation]()
+    if not (asked.branches and isinstance(images, Sequence) and not images):
+        x, names = _inputs(network, images)
+        pixels = seen_pixels(Preprocess(network.spec.input), x)
+        found = explanations(network, x, known, list(zip(names, pixels, strict=True)), asked, settings)
     where = source if isinstance(source, str | Path) else ""
-    return Explained(network.spec.title, str(where), asked, tuple(found))
+    branches = _branches(source, network, known, asked) if asked.branches else None
+    return Explained(network.spec.title, str(where), asked, tuple(found), branches)
+
+
+def _branches(
+    source: Source | InceptionNetwork, network: InceptionNetwork, classes: tuple[str, ...], asked: Question
+) -> BranchReport:
+    run = Trained(network, classes) if isinstance(source, InceptionNetwork) else source
+    return explain_branches(run, asked.data, asked.limit, asked.node or "")
 
 
 def _network(source: Source | nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
