@@ -33,7 +33,7 @@ def show_predictions(found: Sequence[Prediction]) -> None:
 
 
 def show_explanations(found: Explained) -> None:
-    """Print the answers, where each map looks, and what it is worth; then the work of the branches."""
+    """Print the answers, where each map looks, and what it is worth; then the branches."""
     for image in found.images:
         print(image.name)
         for label, share in image.top:
@@ -44,7 +44,7 @@ def show_explanations(found: Explained) -> None:
             print(f"  {one.method} of {one.label} at {one.node or 'the input'} ({rows} x {columns})"
                   + (f": {words}" if words else ""))  # fmt: skip
     if found.branches:
-        print(found.branches.work)
+        print(found.branches)
 
 
 def show_evaluation(found: Evaluation) -> None:

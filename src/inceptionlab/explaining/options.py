@@ -48,12 +48,16 @@ class Question:
     """Show too which branch of each module does the work, and what each sees; without images that alone."""
     data: str | None = None
     """Data whose test images the branches are tried on (default: the validation images of the run)."""
+    limit: Count = 500
+    """How many of them are used at most."""
 
     def __post_init__(self) -> None:
         if not self.method:
             raise ConfigError(f"no method was named; known are {', '.join(METHODS)}")
         for method in self.method:
             check_method(method)
+        if self.data and not self.branches:
+            raise ConfigError(f"--data {self.data} is what --branches looks with; add --branches")
         validate(self)
 
 

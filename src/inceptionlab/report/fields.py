@@ -14,6 +14,8 @@ from inceptionlab.report.figures import PALETTE, Figure, short
 SIDE = 2.1
 """Inches of an image."""
 THEORY, INNER, OUTER = "#fefefe", PALETTE["amber"][0], PALETTE["sky"][0]
+WORDS = 25
+"""Letters of what a node is that fit above an image."""
 DARKEST = 0.4
 """How bright the image stays where no energy is."""
 
@@ -41,7 +43,7 @@ def _over(axes: Any, one: EffectiveField, image: UInt8[np.ndarray, "h w c"]) -> 
                              edgecolor=THEORY, linewidth=1.1, linestyle=(0, (3, 2))))  # fmt: skip
     height, width = one.energy.shape
     axes.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    axes.set_title(f"{short(one.node)}\n{short(one.what)}", fontsize=9)
+    axes.set_title(f"{short(one.node)}\n{short(one.what, WORDS)}", fontsize=9)
     below = (f"theory {one.height} × {one.width} px", f"50 %: {one.half:.1f} px   95 %: {one.most:.1f} px",
              f"reach {one.reach:.1f} px")  # fmt: skip
     axes.set_xlabel("\n".join(below), fontsize=8.5, loc="left")

@@ -54,7 +54,7 @@ def mistakes_of(logits: Float[Tensor, "n c"], samples: Samples) -> Mistakes:
         [_thumbnail(one, samples) for one in confident_mistakes(logits, labels, CONFIDENT)],
         [
             ConfusedClasses(
-                classes[pair.label], classes[pair.prediction], f"{pair.count:,} ({pair.share:.0%} of the class)",
+                classes[pair.label], classes[pair.prediction], f"{pair.count:,} ({pair.share:.0%})",
                 [_thumbnail(one, samples) for one in pair.examples],
             )
             for pair in confused

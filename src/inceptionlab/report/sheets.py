@@ -35,7 +35,7 @@ def maps_figure(branches: Sequence[FeatureMaps], image: UInt8[np.ndarray, "h w c
             _bare(axes[0], "image", "")
         for place, one in zip(axes[image is not None :], branches, strict=True):
             shown = min(MOST_MAPS, len(one.maps))
-            place.imshow(tiled(_grey(one.maps[:shown]), ACROSS), interpolation="none")
+            place.imshow(tiled(_grey(one.maps[:shown]), ACROSS, ceil(most / ACROSS)), interpolation="none")
             _bare(place, short(one.node), f"{shown} of {counted(len(one.maps), 'map')}")
 
     columns = len(branches) + (image is not None)
@@ -58,11 +58,11 @@ def filters_figure(filters: Float[np.ndarray, "out c h w"]) -> Figure:
     return Figure(6.4, 0.5 + 6.2 * ceil(len(shown) / across) / across, 1, plot)
 
 
-def tiled(tiles: Float[np.ndarray, "n h w 3"], across: int) -> Float[np.ndarray, "rows columns 4"]:
-    """Pictures from 0 to 1 as one, so many beside each other; what lies between them is transparent."""
+def tiled(tiles: Float[np.ndarray, "n h w 3"], across: int, least: int = 1) -> Float[np.ndarray, "rows columns 4"]:
+    """Pictures from 0 to 1 as one, so many beside each other in at least so many rows; between them it is clear."""
     count, height, width, _ = tiles.shape
     gap = max(1, round(height / 16))
-    down, across = ceil(count / across), min(across, count)
+    down, across = max(least, ceil(count / across)), across if least > 1 else min(across, count)
     sheet = np.zeros((down * (height + gap) - gap, across * (width + gap) - gap, 4))
     for i, tile in enumerate(tiles):
         top, left = i // across * (height + gap), i % across * (width + gap)

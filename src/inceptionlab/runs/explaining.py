@@ -116,7 +116,7 @@ def explain_predictions(
     run = Trained(network, known) if isinstance(source, InceptionNetwork) else source
     branches = None
     if asked.branches:
-        branches = explain_branches(run, asked.data, node=asked.node or "", machine=Machine(device))
+        branches = explain_branches(run, asked.data, asked.limit, asked.node or "", machine=Machine(device))
     return Explained(network.spec.title, str(where), asked, tuple(found), branches)
 
 

@@ -13,7 +13,8 @@ from inceptionlab.data.registry import load_data
 from inceptionlab.errors import DataError, counted
 from inceptionlab.explaining.branches import BranchWork, Silence, branch_work, branches_of
 from inceptionlab.explaining.maps import feature_maps, first_filters
-from inceptionlab.explaining.receptive import EffectiveField, receptive_fields
+from inceptionlab.explaining.places import module_at
+from inceptionlab.explaining.receptive import EffectiveField, field_table, receptive_fields
 from inceptionlab.report.branches_page import Looked, branches_html
 from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.options import Machine
@@ -42,6 +43,9 @@ class BranchReport:
         """The fields, those of the module's branches first."""
         return (*self.looked.fields, *self.looked.modules)
 
+    def __str__(self) -> str:
+        return f"{self.work}\nfields on {counted(self.fields[0].images, 'image')}\n{field_table(self.fields)}"
+
     def to_html(self) -> str:
         """A page with all figures."""
         return branches_html(self.looked)
@@ -69,6 +73,8 @@ def explain_branches(
     """
     where = machine or Machine()
     trained = load_run(run, make_fabric(where.device, "fp32")[0].device)
+    if node:
+        module_at(trained.network, node)  # an unknown one is refused before anything is computed
     samples, images = _samples(trained, data, where)
     samples, network = samples.limited(limit), trained.network
     tops = tuple(network.top_level[: len(network.spec.stem.children) + len(network.spec.body.children)])
