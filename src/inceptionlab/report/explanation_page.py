@@ -84,10 +84,15 @@ def explanation_html(
     return render("explanation.html", _Page(
         title=f"Why {title} answers as it does", about=f"{counted(len(found), 'image')} · {methods}" if found else "",
         images=[_image(one) for one in found],
-        facts=Table((), [("network", title), *([("weights", source)] if source else [])], (0, 1)),
+        facts=Table((), _facts(title, source, branches), (0, 1)),
         tests=_tests() if question.scores else "", command=_command(source, question, found),
         branches=branches_view(branches) if branches else None,
     ))  # fmt: skip
+
+
+def _facts(title: str, source: str, branches: Looked | None) -> list[tuple[str, str]]:
+    weights = [("weights", source)] if source else []
+    return [("network", title), *weights, *([("branches", branches.images)] if branches else [])]
 
 
 def _image(one: Explanation) -> _Image:
@@ -160,9 +165,9 @@ def _tests() -> str:
 
 def _command(source: str, question: Question, found: Sequence[Explanation]) -> str:
     words = ["inceptionlab", "explain", source or "RUN", *(one.name for one in found)]
-    words += [word for method in question.method for word in ("--method", method)]
+    words += [word for method in question.method for word in ("--method", method)] if found else []
     words += ["--node", question.node] if question.node is not None else []
     words += ["--target", question.target] if question.target is not None else []
     words += ["--scores"] if question.scores else []
-    words += ["--branches"] if question.branches else []
+    words += ["--branches", "--limit", str(question.limit)] if question.branches else []
     return " ".join(map(quote, [*words, *(["--data", question.data] if question.data else []), "-o", "page.html"]))
