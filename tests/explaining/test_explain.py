@@ -177,3 +177,32 @@ def test_what_gives_no_gradients_or_has_no_weights_is_refused(tmp_path, capsys):
     code, _, err = call(capsys, "explain", tmp_path / "nothing", "cat.png")
     assert code == 2
     assert "nothing" in err
+
+
+def test_branches_are_shown_without_images_and_in_json(weights, capsys, tmp_path):
+    code, out, _ = call(capsys, "explain", weights, "--branches", "--data", "digits", "-o", tmp_path / "page.html")
+    assert code == 2  # grey digits of ten classes
+    for kind in ("ants", "bees", "<wasps>"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        for i in range(6):
+            pixels = np.random.default_rng(i).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / kind / f"{kind[1:3]}{i}.png")
+    words = ("explain", weights, "--branches", "--data", tmp_path / "data", "--limit", 2)
+    code, out, _ = call(capsys, *words, "-o", tmp_path / "page.html")
+    assert code == 0
+    assert "module3.three" in out
+    assert "theoretical" in out
+    page = (tmp_path / "page.html").read_text()
+    for said in ("right of 2 images: test of", "What the branches of module3 see", "8 of 8 filters"):
+        assert said in page
+    code, out, _ = call(capsys, *words, "--node", "module2", "--json")
+    found = json.loads(out)["branches"]
+    assert found["node"] == "module2"
+    assert [one["name"] for one in found["branches"] if one["module"] == "module2"] == ["one", "three", "pool"]
+    for wrong, said in (((*words, "--node", "modul2"), "did you mean 'module2'"),
+                        (("explain", weights, "--branches", "--limit", 0), "1"),
+                        (("explain", weights, "--branches"), "say with --data which images to look with"),
+                        (("explain", weights, "--data", "digits"), "add --branches")):  # fmt: skip
+        code, _, err = call(capsys, *wrong)
+        assert code == 2
+        assert said in err
