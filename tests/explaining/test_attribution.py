@@ -121,7 +121,7 @@ def test_what_means_nothing_is_a_sentence(network, options, error, words):
 
 
 def test_maps_that_are_none_are_refused(network):
-    with pytest.raises(SpecError, match="fc gives 1 dimensions an image, not maps c x h x w; name a node before it"):
+    with pytest.raises(SpecError, match="fc gives 1 dimension per image, not maps c x h x w; name a node before it"):
         attribution_maps(Pooled(WEIGHT), torch.rand(1, 2, 3, 3), node="fc")
     with pytest.raises(SpecError, match="Pooled does not say where its head begins; name a node"):
         attribution_maps(Pooled(WEIGHT), torch.rand(1, 2, 3, 3))

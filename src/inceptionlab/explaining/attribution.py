@@ -122,7 +122,8 @@ def _site(
         values.append(found[node])
     logits, here = torch.cat(answers), torch.cat(values)
     if here.ndim != 4:
-        raise SpecError(f"{node} gives {here.ndim - 1} dimensions an image, not maps c x h x w; name a node before it")
+        given = counted(here.ndim - 1, "dimension")
+        raise SpecError(f"{node} gives {given} per image, not maps c x h x w; name a node before it")
     if not logits.isfinite().all():
         raise DataError("the network gives logits that are not finite; its weights or the images are broken")
     wanted = logits.argmax(1) if targets is None else targets.to(x.device).clone()
