@@ -87,8 +87,8 @@ def test_colours_say_for_and_against():
 def test_the_page_holds_everything_and_loads_nothing(weights, capsys):
     folder, page = weights.parent, weights.parent / "page.html"
     options = [word for method in METHODS for word in ("--method", method)]
-    images = [folder / "0 & co.png", folder / "1 & co.png"]
-    code, out, _ = call(capsys, "explain", weights, *images, *options, "--target", "<wasps>", "--scores", "-o", page)
+    image = folder / "0 & co.png"
+    code, out, _ = call(capsys, "explain", weights, image, *options, "--target", "<wasps>", "--scores", "-o", page)
     assert code == 0
     assert str(page) in out
     assert "grad-cam of <wasps> at module5 (4 x 4): " in out
@@ -96,8 +96,8 @@ def test_the_page_holds_everything_and_loads_nothing(weights, capsys):
     assert not re.search(r"<script|https?://(?!www\.w3\.org)|<link|url\((?!#)", text)
     assert "<wasps>" not in text
     assert "&lt;wasps&gt;" in text
-    assert text.count('<img alt="grad-cam for') == 2
-    assert text.count('class="badge') == 4
+    assert text.count('<img alt="grad-cam for') == 1
+    assert text.count('class="badge') == 2
     assert "Deletion takes the pixels away" in text
     assert "--method integrated-gradients --target" in text
     assert "prefers-color-scheme: dark" in text
@@ -116,6 +116,24 @@ def test_programs_get_numbers(weights, capsys):
     assert scored["grid"] == [4, 4]
     assert 0 <= scored["deletion"] <= 1
     assert {"insertion", "p", "random_weights", "holds", "verdict"} <= set(scored)
+
+
+def test_branches_need_data_and_no_image(weights, tmp_path, capsys):
+    for label in ("<wasps>", "ants", "bees"):
+        (tmp_path / label).mkdir()
+        for i in range(5):
+            Image.fromarray(np.full((32, 32, 3), 40 * i, np.uint8)).save(tmp_path / label / f"{label}{i}.png")
+    network = il.load_run(weights).network
+    trained = il.Trained(network, ("<wasps>", "ants", "bees"))
+    found = il.explain_predictions(trained, [], il.Question(branches=True, data=str(tmp_path), limit=3))
+    assert found.images == ()
+    assert {one["module"] for one in found.as_record()["branches"]["branches"]} == {f"module{i}" for i in range(1, 6)}
+    page = found.to_html()
+    assert "Which branch does the work" in page
+    assert "3 images: test of" in page
+    code, _, err = call(capsys, "explain", weights, "--data", tmp_path)
+    assert code == 2
+    assert "is what --branches looks with; add --branches" in err
 
 
 def test_pixels_are_those_that_the_network_sees(weights):

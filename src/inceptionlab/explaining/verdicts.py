@@ -26,13 +26,13 @@ def verdict(attribution: Float[Tensor, "h w"], faithfulness: Faithfulness, rando
     if float(attribution.max()) == float(attribution.min()):
         return Verdict(False, "This map is flat: it explains nothing. Another node, or another method, may say more.")
     holds = faithfulness.holds and randomisation.holds
-    head = [] if holds else ["This map does not explain the answer."]
+    head = [] if holds else ["This map explains nothing." if not faithfulness.holds else "This map explains little."]
     return Verdict(holds, " ".join([*head, _of_pixels(faithfulness), _of_weights(randomisation)]))
 
 
 def _of_pixels(found: Faithfulness) -> str:
     gap, chance = found.curves.gap, found.chance_mean.gap
-    numbers = f"insertion less deletion {_signed(gap)}, of random maps {_signed(chance)}"
+    numbers = f"insertion less deletion {signed(gap)}, of random maps {signed(chance)}"
     better = sum(one.gap >= gap for one in found.chance)
     if found.holds:
         return f"The answer hangs on what the map marks ({numbers})."
@@ -43,12 +43,12 @@ def _of_pixels(found: Faithfulness) -> str:
 
 
 def _of_weights(found: Randomisation) -> str:
-    how = f"rank correlation {_signed(found.whole.sizes)} with maps of random weights"
+    how = f"rank correlation {signed(found.whole.sizes)} with maps of random weights"
     if found.holds:
         return f"The map depends on what the network has learned ({how})."
     return f"The map would be much the same for a network that has learned nothing ({how}): it shows the image."
 
 
-def _signed(number: float) -> str:
+def signed(number: float) -> str:
     """A number of two digits with a minus, not a hyphen; none before nothing."""
     return f"{number:z.2f}".replace("-", "−")

@@ -17,6 +17,7 @@ from inceptionlab.explaining.explanation import Attribution, Explanation, Judged
 from inceptionlab.explaining.faithfulness import CHANCES, STEPS, Curves
 from inceptionlab.explaining.options import Method, Question
 from inceptionlab.explaining.randomisation import ALIKE
+from inceptionlab.explaining.verdicts import signed
 from inceptionlab.report.branches_page import BranchesView, Looked, branches_view
 from inceptionlab.report.figures import BLUE, GREY, ORANGE, figure_svg, legend_above
 from inceptionlab.report.overlays import enlarged, overlay
@@ -83,10 +84,15 @@ def explanation_html(
     return render("explanation.html", _Page(
         title=f"Why {title} answers as it does", about=f"{counted(len(found), 'image')} · {methods}" if found else "",
         images=[_image(one) for one in found],
-        facts=Table((), [("network", title), *([("weights", source)] if source else [])], (0, 1)),
+        facts=Table((), _facts(title, source, branches), (0, 1)),
         tests=_tests() if question.scores else "", command=_command(source, question, found),
         branches=branches_view(branches) if branches else None,
     ))  # fmt: skip
+
+
+def _facts(title: str, source: str, branches: Looked | None) -> list[tuple[str, str]]:
+    weights = [("weights", source)] if source else []
+    return [("network", title), *weights, *([("branches", branches.images)] if branches else [])]
 
 
 def _image(one: Explanation) -> _Image:
@@ -117,7 +123,7 @@ def _address(image: Image.Image) -> str:
 
 
 def _scores(judged: Sequence[Judged]) -> Table:
-    heads = ("method", "deletion", "of random maps", "insertion", "of random maps", "p", "random weights", "SSIM")
+    heads = ("method", "deletion", "of random maps", "insertion", "of random maps", "p", "rank correlation", "SSIM")
     return Table(heads, [_row(one) for one in judged])
 
 
@@ -125,7 +131,7 @@ def _row(one: Judged) -> tuple[str, ...]:
     curves, chance, likeness = one.faithfulness.curves, one.faithfulness.chance_mean, one.randomisation.whole
     areas = (curves.deletion_area, chance.deletion_area, curves.insertion_area, chance.insertion_area)
     numbers = (*areas, one.faithfulness.p, likeness.sizes, likeness.similarity)
-    return (one.attribution.method, *(f"{number:.2f}" for number in numbers))
+    return (one.attribution.method, *map(signed, numbers))
 
 
 def _curves(one: Judged) -> str:
@@ -139,11 +145,11 @@ def _curves(one: Judged) -> str:
             low, high = np.min(chance, axis=0), np.max(chance, axis=0)
             place.fill_between(at, 100 * low, 100 * high, color=GREY, alpha=0.25, linewidth=0, label="random maps")
             curve: Curves = one.faithfulness.curves
-            place.plot(at, [100 * p for p in getattr(curve, field)], color=colour, label=one.attribution.method)
+            place.plot(at, [100 * p for p in getattr(curve, field)], color=colour, label="this map")
             place.set(xlabel=f"pixels {label}, %", ylabel="probability, %", ylim=(-2, 102), xlim=(0, 100))
-            legend_above(place, 2)
+            legend_above(place, 1)
 
-    return figure_svg(6.4, 2.3, 2, plot)
+    return figure_svg(5.1, 2.4, 2, plot)
 
 
 def _tests() -> str:
@@ -159,9 +165,9 @@ def _tests() -> str:
 
 def _command(source: str, question: Question, found: Sequence[Explanation]) -> str:
     words = ["inceptionlab", "explain", source or "RUN", *(one.name for one in found)]
-    words += [word for method in question.method for word in ("--method", method)]
+    words += [word for method in question.method for word in ("--method", method)] if found else []
     words += ["--node", question.node] if question.node is not None else []
     words += ["--target", question.target] if question.target is not None else []
     words += ["--scores"] if question.scores else []
-    words += ["--branches"] if question.branches else []
+    words += ["--branches", "--limit", str(question.limit)] if question.branches else []
     return " ".join(map(quote, [*words, *(["--data", question.data] if question.data else []), "-o", "page.html"]))

@@ -20,7 +20,9 @@ from inceptionlab.explaining.explanation import Attribution, Explanation, attrib
 from inceptionlab.explaining.options import Method, Question, Settings
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.report.explanation_page import explanation_html
+from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.looking import BranchReport, explain_branches
+from inceptionlab.runs.options import Device, Machine
 from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load_run
 
 Images = Foreign | Sequence[Foreign] | Tensor
@@ -90,14 +92,16 @@ def explain_predictions(
     images: Images,
     question: Question | None = None,
     settings: Settings | None = None,
+    device: Device = "cpu",
 ) -> Explained:
     """The answers of a trained network to images, with what speaks for them: `inceptionlab explain` as a function.
+    What is loaded is computed on `device`.
 
     With `scores` each map is tested: deletion and insertion against random maps, and the map against those of random
     weights; a map that explains nothing is called so. With `branches` the page shows too which branch of each module
     does the work, without images that alone. Raises what `attribute` and `explain_branches` do.
     """
-    network, classes = _network(source)
+    network, classes = _network(source, device)
     if not isinstance(network, InceptionNetwork):
         raise DataError(
             f"{type(network).__name__} does not say how images become its inputs; attribute() takes tensors"
@@ -109,19 +113,15 @@ def explain_predictions(
         pixels = seen_pixels(Preprocess(network.spec.input), x)
         found = explanations(network, x, known, list(zip(names, pixels, strict=True)), asked, settings)
     where = source if isinstance(source, str | Path) else ""
-    branches = _branches(source, network, known, asked) if asked.branches else None
+    run = Trained(network, known) if isinstance(source, InceptionNetwork) else source
+    branches = None
+    if asked.branches:
+        branches = explain_branches(run, asked.data, asked.limit, asked.node or "", machine=Machine(device))
     return Explained(network.spec.title, str(where), asked, tuple(found), branches)
 
 
-def _branches(
-    source: Source | InceptionNetwork, network: InceptionNetwork, classes: tuple[str, ...], asked: Question
-) -> BranchReport:
-    run = Trained(network, classes) if isinstance(source, InceptionNetwork) else source
-    return explain_branches(run, asked.data, asked.limit, asked.node or "")
-
-
-def _network(source: Source | nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """The network of what predicts, and its classes, () where nothing names them."""
+def _network(source: Source | nn.Module, device: Device = "cpu") -> tuple[nn.Module, tuple[str, ...]]:
+    """The network of what predicts, and its classes, () where nothing names them. What is loaded goes to the device."""
     if isinstance(source, nn.Module):
         return source, ()
     if isinstance(source, Opened) or (not isinstance(source, Trained) and is_exported(source)):
@@ -129,7 +129,7 @@ def _network(source: Source | nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         raise RunError(
             f"{name} is an exported file, whose engine gives no gradients; explain the run that it came from"
         )
-    trained = load_run(source)
+    trained = load_run(source, make_fabric(device, "fp32")[0].device)
     return trained.network, trained.classes
 
 
