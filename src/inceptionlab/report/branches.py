@@ -72,4 +72,6 @@ def _losses(axes: Any, rows: dict[float, Branch]) -> None:
         axes.plot([100 * branch.low, 100 * branch.high], [y, y], color=colour, linewidth=1.4, solid_capstyle="butt")
         axes.plot([100 * branch.lost], [y], "o", color=colour, markersize=5,
                   markerfacecolor=colour if branch.matters else PAPER)  # fmt: skip
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -1), max(high, 1))
     axes.set_xlabel("accuracy lost without it, points")

@@ -273,7 +273,7 @@ def test_history_is_the_shipped_study_and_its_record(capsys):
     import tomllib
     from pathlib import Path
 
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     study = tomllib.loads((root / "studies/history.toml").read_text())
     steps = il.history().steps
     rules = {step.name: step.network.partition(" | ")[2] for step in steps}
