@@ -68,8 +68,9 @@ def chapter(page: Path, language: str) -> None:
 
 
 def _with_links(text: str) -> str:
-    """A page whose links to files outside `docs` lead to the repository in the web."""
-    return re.sub(r"\]\((?:\.\./)+((?!images/)[\w./-]+)(?=[)#])", _outside, text)
+    """A page whose links to files outside `docs` lead to the repository in the web, and to images beside its folder."""
+    text = re.sub(r"\]\((?:\.\./)+((?!images/)[\w./-]+)(?=[)#])", _outside, text)
+    return re.sub(r"\]\(\.\./((?:\.\./)*images/)", r"](\1", text)
 
 
 def _outside(link: re.Match[str]) -> str:

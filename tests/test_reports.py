@@ -73,6 +73,24 @@ def test_training_accuracy_stands_beside_validation_accuracy_where_it_was_counte
     assert charts.curves(epochs).count(">training<") == 2
 
 
+def test_mistakes_are_shown_by_confidence_by_pair_and_by_doubt_and_are_few():
+    page = report_html(report(counts=(9, 9, 9)))
+    said = words(page[page.index("<h2>Mistakes") : page.index("<h2>Network")])
+    for part in (
+        "The most confident",
+        "bee → ant 1 (11%)",
+        "Labels that may be wrong",
+        "2 images by confident learning",
+    ):
+        assert part in said
+    assert "<b>&lt;b&gt;wasp</b>" in page
+    many = report_html(report(classes=tuple("abcdefgh"), counts=(1,) * 8))
+    assert many.count("<img alt") - many.count('class="diagram"') <= 24
+    right = report()
+    logits = torch.nn.functional.one_hot(right.samples.labels).float()
+    assert "There was no mistake." in report_html(replace(right, logits=logits))
+
+
 def test_the_class_that_is_recognised_worst_comes_first():
     page = words(report_html(report()))
     table = page[page.index("recall, %") :]

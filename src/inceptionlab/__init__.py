@@ -36,21 +36,36 @@ if TYPE_CHECKING:
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.options import Protocol
     from inceptionlab.evaluation.protocol import Evaluation
+    from inceptionlab.explaining.attribution import AttributionMaps, attribution_maps
+    from inceptionlab.explaining.branches import BranchWork, branch_work
+    from inceptionlab.explaining.explanation import Attribution
+    from inceptionlab.explaining.faithfulness import Faithfulness, faithfulness
+    from inceptionlab.explaining.maps import FeatureMaps, feature_maps, first_filters
+    from inceptionlab.explaining.mistakes import likely_wrong_labels
+    from inceptionlab.explaining.options import Question
+    from inceptionlab.explaining.randomisation import Randomisation, randomisation
+    from inceptionlab.explaining.receptive import EffectiveField, receptive_field, receptive_fields
     from inceptionlab.exporting.engines import load_engine
     from inceptionlab.exporting.optimizing import optimize
     from inceptionlab.nn.building import InceptionNetwork, build, build_node, create_block
     from inceptionlab.nn.features import FeatureNetwork
     from inceptionlab.nn.summary import Layer, Summary, summary
+    from inceptionlab.report.branches import branch_figure
     from inceptionlab.report.diagrams import save_drawing
+    from inceptionlab.report.fields import field_figure
+    from inceptionlab.report.overlays import overlay
+    from inceptionlab.report.sheets import filters_figure, maps_figure
     from inceptionlab.rules import Rule, parse_rule
     from inceptionlab.rules.facts import list_rules
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.dry import Plan, plan
     from inceptionlab.runs.evaluating import evaluate
+    from inceptionlab.runs.explaining import Explained, attribute, explain_predictions
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
     from inceptionlab.runs.folder import RunFolder
+    from inceptionlab.runs.looking import BranchReport, explain_branches
     from inceptionlab.runs.options import Choices, Machine
     from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
     from inceptionlab.runs.progress import progress_bar
@@ -72,6 +87,7 @@ if TYPE_CHECKING:
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
     from inceptionlab.weights.matching import match_networks
+    from inceptionlab.zoo.history import History, history
     from inceptionlab.zoo.imagenet import translate_classes
     from inceptionlab.zoo.looking import diff, draw, explain, measure, smallest_input
     from inceptionlab.zoo.naming import network_of
@@ -96,6 +112,15 @@ _PLACES = {
     "evaluation.metrics": ("Score",),
     "evaluation.options": ("Protocol",),
     "evaluation.protocol": ("Evaluation",),
+    "explaining.attribution": ("attribution_maps", "AttributionMaps"),
+    "explaining.explanation": ("Attribution",),
+    "explaining.faithfulness": ("faithfulness", "Faithfulness"),
+    "explaining.options": ("Question",),
+    "explaining.randomisation": ("randomisation", "Randomisation"),
+    "explaining.branches": ("branch_work", "BranchWork"),
+    "explaining.maps": ("feature_maps", "FeatureMaps", "first_filters"),
+    "explaining.mistakes": ("likely_wrong_labels",),
+    "explaining.receptive": ("receptive_field", "receptive_fields", "EffectiveField"),
     "exporting.engines": ("load_engine",),
     "exporting.optimizing": ("optimize",),
     "distances.measuring": ("fidelity", "save_statistics"),
@@ -104,16 +129,22 @@ _PLACES = {
     "nn.building": ("create_block", "build", "build_node", "InceptionNetwork"),
     "nn.features": ("FeatureNetwork",),
     "nn.summary": ("summary", "Summary", "Layer"),
+    "report.branches": ("branch_figure",),
     "report.diagrams": ("save_drawing",),
+    "report.overlays": ("overlay",),
+    "report.fields": ("field_figure",),
+    "report.sheets": ("maps_figure", "filters_figure"),
     "rules": ("Rule", "parse_rule"),
     "rules.facts": ("list_rules",),
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.dry": ("plan", "Plan"),
     "runs.evaluating": ("evaluate",),
+    "runs.explaining": ("attribute", "explain_predictions", "Explained"),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
     "runs.folder": ("RunFolder",),
+    "runs.looking": ("explain_branches", "BranchReport"),
     "runs.options": ("Choices", "Machine"),
     "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
     "runs.progress": ("progress_bar",),
@@ -135,6 +166,7 @@ _PLACES = {
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
     "weights.matching": ("match_networks",),
+    "zoo.history": ("history", "History"),
     "zoo.imagenet": ("translate_classes",),
     "zoo.looking": ("measure", "smallest_input", "explain", "diff", "draw"),
     "zoo.naming": ("network_of",),
@@ -153,7 +185,12 @@ __all__ = [
     "list_rules",
     # explanations
     "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
-    "Layer", "code",
+    "Layer", "code", "history", "History", "branch_work", "BranchWork", "branch_figure", "explain_branches",
+    "BranchReport", "receptive_field", "receptive_fields", "EffectiveField", "field_figure", "feature_maps",
+    "FeatureMaps", "maps_figure", "first_filters", "filters_figure", "likely_wrong_labels",
+    # why a trained network answers as it does
+    "attribute", "Attribution", "overlay", "explain_predictions", "Explained", "Question", "attribution_maps",
+    "AttributionMaps", "faithfulness", "Faithfulness", "randomisation", "Randomisation",
     # weights
     "list_pretrained", "load_weights", "match_networks", "export_weights", "translate_classes",
     # data

@@ -22,7 +22,6 @@ from inceptionlab.evaluation.metrics import (
     row_normalised,
     score,
     wilson,
-    worst_mistakes,
 )  # fmt: skip
 from inceptionlab.report import charts
 
@@ -70,11 +69,6 @@ def test_confusion_is_sklearns():
     rows = per_class(logits, labels, tuple("abcdefg"))
     assert [row.n for row in rows] == torch.bincount(labels).tolist()
     assert rows[2].recall == pytest.approx(expected[2, 2] / expected[2].sum())
-
-
-def test_the_worst_mistakes_come_first():
-    assert worst_mistakes(LOGITS, LABELS) == [3, 2]
-    assert worst_mistakes(LOGITS, LOGITS.argmax(1)) == []
 
 
 def test_charts_are_svg():

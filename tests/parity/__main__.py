@@ -1,8 +1,8 @@
 """`make parity`: our networks and independent ones give the same logits for the same random weights.
 
 Weights are matched by the order in which layers run, batch-norm statistics are random, inputs are random. The last
-column must stay below 2e-6 (0: bit for bit). Distances between sets of images follow (tests/parity/fidelity.py). Exits
-with 1 where a row does not.
+column must stay below 2e-6 (0: bit for bit). Distances between sets of images (tests/parity/fidelity.py) and
+attribution maps (tests/parity/attribution.py) follow. Exits with 1 where a row does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import nn
 
 from inceptionlab import create_model, load_weights
 from inceptionlab.weights.unwrapping import OURS, recognise
-from tests.parity import fidelity
+from tests.parity import attribution, fidelity
 from tests.parity.oracles import CASES, KERAS, Case, Keras, allow_torchvision
 
 LIMIT = 2e-6
@@ -123,7 +123,7 @@ def keras_errors(name: str, theirs: str, sizes: tuple[int, ...], channels: int) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="*", help="only these networks, or fidelity")
+    parser.add_argument("name", nargs="*", help="only these networks, fidelity, or attribution")
     wanted = parser.parse_args().name
     warnings.simplefilter("ignore")
     allow_torchvision()
@@ -151,6 +151,8 @@ def main() -> int:
                 print(row + ("  <-- above the limit" if error > LIMIT else ""), flush=True)
     if not wanted or "fidelity" in wanted:
         bad += fidelity.compare()
+    if not wanted or "attribution" in wanted:
+        bad += attribution.compare()
     print(f"\n{bad} red rows" if bad else "\nno red row")
     return 1 if bad else 0
 

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from inceptionlab.analysis.costs import Shape, attention_width, ghost_width, has_bias, paddings
+from inceptionlab.analysis.alternatives import alternatives
+from inceptionlab.analysis.arithmetic import macs_text, parameters_text
+from inceptionlab.analysis.costs import Shape, paddings
 from inceptionlab.analysis.geometry import measure
 from inceptionlab.analysis.measured import MeasuredNode
 from inceptionlab.analysis.receptive import EVERYTHING, Axis
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import (
-    Attention,
-    Concat,
-    Conv,
-    Convolution,
-    Depthwise,
-    Ghost,
-    Linear,
-    Norm,
-    Pool,
-    Residual,
-    Sliding,
-    Split,
-    pair,
-)  # fmt: skip
+from inceptionlab.spec.nodes import Concat, Ghost, Pool, Product, Residual, Sliding, Split, Sum
 from inceptionlab.spec.tree import matches
 
 
@@ -51,8 +39,9 @@ def explanations(network: Network, pattern: str) -> dict[str, list[str]]:
 
 
 def _explained(row: MeasuredNode) -> list[str]:
-    shape = f"output = {row.output[0]} x {row.output[1]} x {row.output[2]}"
-    return [*_sizes(row), *_channels(row), shape, *_costs(row), *_fields(row)]
+    shape = f"output = {_shape(row)}"
+    others = [other.against(row) for other in alternatives(row)]
+    return [*_sizes(row), *_channels(row), shape, *_costs(row), *others, *_fields(row)]
 
 
 def sliding(row: MeasuredNode) -> Sliding | None:
@@ -77,81 +66,30 @@ def _side(name: str, i: int, node: Sliding, shape: Shape, output: Shape) -> str:
 
 
 def _channels(row: MeasuredNode) -> list[str]:
-    """Where branches meet, the sum of their widths."""
-    if not isinstance(row.node, Concat | Split):
-        return []
-    widths = " + ".join(str(child.output[0]) for child in row.children)
-    return [f"channels = {widths} = {row.output[0]}"]
+    """How the branches of a node meet: the sum of their widths, or values of equal shapes added or multiplied."""
+    names = [child.path.rpartition(".")[2] for child in row.children]
+    match row.node:
+        case Concat() | Split():
+            widths = " + ".join(str(child.output[0]) for child in row.children)
+            return [f"channels = {widths} = {row.output[0]}"]
+        case Sum() | Product():
+            return [f"values = {(' + ' if isinstance(row.node, Sum) else ' · ').join(names)}, each {_shape(row)}"]
+        case Residual(scale=scale, act=act):
+            factor = "" if scale == 1 else f"{scale:g}·"
+            added = f"{'shortcut' if len(names) > 1 else 'input'} + {factor}body"
+            return [f"values = {f'{act}({added})' if act else added}, each {_shape(row)}"]
+        case _:
+            return []
+
+
+def _shape(row: MeasuredNode) -> str:
+    return " x ".join(str(side) for side in row.output)
 
 
 def _costs(row: MeasuredNode) -> list[str]:
-    parameters, macs = _parameters(row), _macs(row)
+    parameters, macs = parameters_text(row), macs_text(row)
     lines = [f"parameters = {parameters + ' = ' if parameters else ''}{row.params:,}"]
     return [*lines, f"MACs = {macs + ' = ' if macs else ''}{row.macs:,}"] if row.macs or macs else lines
-
-
-def _parameters(row: MeasuredNode) -> str:
-    node, channels, out = row.node, row.input[0], row.output[0]
-    match node:
-        case Conv(kernel=kernel, groups=groups):
-            return f"{out}·({_area(kernel)}·{_inner(channels, groups)}{_bias(node)}){_norm(node, out)}"
-        case Depthwise(kernel=kernel):
-            return f"{out}·({_area(kernel)}{_bias(node)}){_norm(node, out)}"
-        case Ghost(kernel=kernel, ratio=ratio, cheap=cheap):
-            first = ghost_width(node)
-            own = f"{first}·({_area(kernel)}·{channels}{_bias(node)}){_norm(node, first)}"
-            more = first * (ratio - 1)
-            return f"{own} + {more}·({cheap}·{cheap}{_bias(node)}){_norm(node, more)}"
-        case Linear(bias=bias):
-            return f"{out}·({_product(row.input)}{' + 1' if bias else ''})"
-        case Norm(affine="bias"):
-            return f"{channels}"
-        case Norm(affine=True):
-            return f"2·{channels}"
-        case Attention(kind="se"):
-            hidden = attention_width(node, channels)
-            return f"2·{channels}·{hidden} + {hidden} + {channels}"
-        case Attention(kind="cbam", kernel=kernel):
-            return f"2·{channels}·{attention_width(node, channels)} + 2·{kernel}·{kernel}"
-        case _:
-            scaled = isinstance(node, Residual) and node.gamma is not None
-            parts = " + ".join(f"{child.params:,}" for child in row.children)
-            return f"{parts} + {out} of the layer scale" if scaled else parts
-
-
-def _macs(row: MeasuredNode) -> str:
-    node, channels = row.node, row.input[0]
-    match node:
-        case Conv(kernel=kernel, groups=groups):
-            return f"{_product(row.output)}·{_area(kernel)}·{_inner(channels, groups)}"
-        case Depthwise(kernel=kernel):
-            return f"{_product(row.output)}·{_area(kernel)}"
-        case Linear():
-            return f"{row.output[0]}·{_product(row.input)}"
-        case _:
-            return " + ".join(f"{child.macs:,}" for child in row.children)
-
-
-def _area(kernel: int | tuple[int, int]) -> str:
-    return "·".join(str(side) for side in pair(kernel))
-
-
-def _product(shape: Shape) -> str:
-    return "·".join(str(side) for side in shape)
-
-
-def _inner(channels: int, groups: int) -> str:
-    return f"{channels}" if groups == 1 else f"{channels}/{groups}"
-
-
-def _bias(node: Convolution) -> str:
-    return " + 1" if has_bias(node) else ""
-
-
-def _norm(node: Convolution, out: int) -> str:
-    if node.norm is None or not node.norm.affine:
-        return ""
-    return f" + {out} of the norm" if node.norm.affine == "bias" else f" + 2·{out} of the norm"
 
 
 def _fields(row: MeasuredNode) -> list[str]:

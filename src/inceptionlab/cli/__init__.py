@@ -91,6 +91,8 @@ def _converted(kind: Any, tokens: Any) -> Any:
 
 def _shown(default: object) -> object:
     """A default for the help; what is nothing, or off, need not be said."""
+    if isinstance(default, tuple):
+        return ", ".join(map(str, cast(tuple[object, ...], default))) or None
     return default if default else None
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
+    from inceptionlab.runs.explaining import Explained
     from inceptionlab.runs.prediction import Prediction
 
 SHOWN = 10
@@ -29,6 +30,21 @@ def show_predictions(found: Sequence[Prediction]) -> None:
         print(result.path)
         for one in result.top:
             print(f"  {one.probability:7.2%}  {one.label}")
+
+
+def show_explanations(found: Explained) -> None:
+    """Print the answers, where each map looks, and what it is worth; then the branches."""
+    for image in found.images:
+        print(image.name)
+        for label, share in image.top:
+            print(f"  {share:7.2%}  {label}")
+        verdicts = [judged.verdict.words for judged in image.judged] or [""] * len(image.maps)
+        for one, words in zip(image.maps, verdicts, strict=True):
+            rows, columns = one.grid
+            print(f"  {one.method} of {one.label} at {one.node or 'the input'} ({rows} x {columns})"
+                  + (f": {words}" if words else ""))  # fmt: skip
+    if found.branches:
+        print(found.branches)
 
 
 def show_evaluation(found: Evaluation) -> None:

@@ -7,7 +7,6 @@ from math import sqrt
 from typing import Any, cast
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
@@ -146,11 +145,3 @@ def gain(before: Bool[Tensor, " n"], after: Bool[Tensor, " n"]) -> tuple[float, 
     difference = (better - worse) / n
     half = Z95 * sqrt(max(0.0, better + worse - (better - worse) ** 2 / n)) / n
     return difference, difference - half, difference + half
-
-
-def worst_mistakes(logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], count: int = 24) -> list[int]:
-    """The misclassified images whose true class was given the least probability, worst first."""
-    probability = logits.softmax(1)
-    true = probability[torch.arange(len(labels)), labels]
-    wrong = torch.nonzero(logits.argmax(1) != labels)[:, 0]
-    return [int(i) for i in wrong[true[wrong].argsort()][:count]]

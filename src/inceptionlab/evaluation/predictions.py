@@ -33,10 +33,8 @@ def logits_of(
     and half the mean of those of the image moved by a pixel up and left and by one down and right, what is missing
     reflected: six views with both (Jordan 2024, arXiv 2404.00498, section 3.5). Each view is a forward pass.
     """
-    height, width = preprocess.size
-    batch, device = max(1, min(batch, batch * 96 * 96 // (height * width))), device_of(model)
-    parts: list[Tensor] = []
-    for images, _ in ordered_batches(samples, batch):
+    device, parts = device_of(model), list[Tensor]()
+    for images, _ in ordered_batches(samples, fitting_batch(batch, preprocess.size)):
         x = preprocess.batch(images.to(device))
         logits = _mirrored(model, x) if flip_tta else model(x)
         if shift_tta:
@@ -62,6 +60,11 @@ def _shifted(x: Float[Tensor, "b c h w"]) -> Iterator[Float[Tensor, "b c h w"]]:
     for start in (0, 2):
         view = padded[:, :, start : start + height, start : start + width]
         yield view.contiguous(memory_format=torch.channels_last)
+
+
+def fitting_batch(batch: int, size: tuple[int, int]) -> int:
+    """How many images of (height, width) are run at once where `batch` of 96x96 take as much memory as may be."""
+    return max(1, min(batch, batch * 96 * 96 // (size[0] * size[1])))
 
 
 def device_of(model: Callable[[Tensor], Tensor]) -> torch.device:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from inceptionlab.errors import ConfigError
 from inceptionlab.exporting.engines import DTYPES, Engine, Precision, open_engine
 from inceptionlab.exporting.quantizing import quantized
-from inceptionlab.optimization.exactness import TOLERANCE, compare, exact, in_evaluation
+from inceptionlab.nn.modes import in_evaluation
+from inceptionlab.optimization.exactness import TOLERANCE, compare, exact
 from inceptionlab.optimization.packing import available, packed, packed_residual, prepack_weights
 from inceptionlab.optimization.rewrites import rewritten
 from inceptionlab.optimization.slicing import Sliced, sliced

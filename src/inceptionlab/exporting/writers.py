@@ -19,7 +19,8 @@ from inceptionlab.exporting.about import About, Precision, about
 from inceptionlab.exporting.engines import Runner, open_engine
 from inceptionlab.exporting.pixels import Normalised, taking_pixels
 from inceptionlab.nn.building import InceptionNetwork
-from inceptionlab.optimization.exactness import EXACT, FOR_ENGINES, exact, in_evaluation
+from inceptionlab.nn.modes import in_evaluation
+from inceptionlab.optimization.exactness import EXACT, FOR_ENGINES, exact
 
 Target = Literal["torch", "onnx", "openvino", "executorch"]
 OPSET = 20

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from inceptionlab.errors import ExportError
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.layers.branches import Chain
+from inceptionlab.nn.modes import in_evaluation
 from inceptionlab.optimization.merging import exchanged, merged
 from inceptionlab.optimization.rewrites import (
     Rewrite,
@@ -51,20 +51,6 @@ def exact(model: nn.Module, only: tuple[str, ...] = tuple(EXACT)) -> nn.Module:
     for name in only:
         plain = rewritten(plain, EXACT[name])
     return plain.requires_grad_(False)
-
-
-@contextmanager
-def in_evaluation(model: nn.Module) -> Generator[None]:
-    """Within it the model is in evaluation; afterwards each of its modules is in the mode that it was in, so that a
-    batch norm which stood still in a training network still does.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 @torch.no_grad()

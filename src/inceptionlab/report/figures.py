@@ -9,8 +9,13 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
+
+from inceptionlab import storage
+from inceptionlab.errors import ConfigError
 
 PALETTE = {
     "blue": ("#0072b2", "#56a8e8"), "red": ("#d55e00", "#ff8f4a"), "green": ("#009e73", "#35c79c"),
@@ -31,12 +36,52 @@ READERS_FONTS = "system-ui, 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', 
 LONGEST = 28
 
 
-def figure_svg(width: float, height: float, columns: int, draw: Callable[[Any], None]) -> str:
-    """The SVG of a figure of so many inches that `draw` fills (an array of axes)."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of so many inches, whose `columns` of axes the function `draw` fills (an array of axes)."""
 
-    style: dict[Any, Any] = {
+    width: float
+    height: float
+    columns: int
+    draw: Callable[[Any], None]
+
+    @property
+    def svg(self) -> str:
+        """As SVG for a page, whose colour its grey takes."""
+        return _of_the_page(self._rendered("svg", transparent=True, metadata={"Date": None}).decode())
+
+    @property
+    def png(self) -> bytes:
+        """As PNG on white, 200 pixels an inch."""
+        return self._rendered("png", dpi=200, facecolor=PAPER)
+
+    def save(self, file: str | Path) -> Path:
+        """Write it as SVG or PNG, by the ending of the name. Raises `ConfigError` for another ending."""
+        path = Path(file)
+        if path.suffix.lower() not in (".svg", ".png"):
+            raise ConfigError(f"{path} ends in {path.suffix or 'nothing'}: a figure is written as .svg or .png")
+        storage.write(path, self.svg if path.suffix.lower() == ".svg" else self.png)
+        return path
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _rendered(self, kind: str, **options: Any) -> bytes:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Drawn
+
+        with mpl.rc_context(_style()), warnings.catch_warnings():
+            # letters that no installed font has: the browser, which does have them, draws the text
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            figure = Drawn(figsize=(self.width, self.height), layout="constrained")
+            self.draw(figure.subplots(1, self.columns, squeeze=False)[0])
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, **options)
+        return buffer.getvalue()
+
+
+def _style() -> dict[Any, Any]:
+    return {
         "svg.fonttype": "none", "svg.hashsalt": "inceptionlab", "axes.edgecolor": GREY, "axes.labelcolor": GREY,
         "text.color": GREY, "xtick.color": GREY, "ytick.color": GREY, "axes.spines.top": False,
         "axes.spines.right": False, "font.family": installed_fonts(), "legend.frameon": False, "axes.titlecolor": GREY,
@@ -45,14 +90,11 @@ def figure_svg(width: float, height: float, columns: int, draw: Callable[[Any], 
         "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.7, "lines.markersize": 4.5,
         "axes.xmargin": 0.06, "axes.ymargin": 0.1,
     }  # fmt: skip
-    with mpl.rc_context(style), warnings.catch_warnings():
-        # letters that no installed font has: the browser, which does have them, draws the text
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure.subplots(1, columns, squeeze=False)[0])
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return _of_the_page(buffer.getvalue())
+
+
+def figure_svg(width: float, height: float, columns: int, draw: Callable[[Any], None]) -> str:
+    """The SVG of a figure of so many inches that `draw` fills (an array of axes)."""
+    return Figure(width, height, columns, draw).svg
 
 
 def _of_the_page(svg: str) -> str:

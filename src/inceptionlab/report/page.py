@@ -59,10 +59,10 @@ def _environment() -> Environment:
     return environment
 
 
-def image_source(pixels: UInt8[np.ndarray, "h w c"]) -> str:
-    """An image as an address within a page, no larger than 160 pixels: small ones as PNG, photographs as JPEG."""
+def image_source(pixels: UInt8[np.ndarray, "h w c"], largest: int = LARGEST) -> str:
+    """An image as an address within a page, no larger than `largest` pixels: small ones as PNG, photographs as JPEG."""
     image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-    image.thumbnail((LARGEST, LARGEST))
+    image.thumbnail((largest, largest))
     kind = "PNG" if max(image.size) <= SMALL else "JPEG"
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=88)

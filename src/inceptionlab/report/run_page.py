@@ -18,9 +18,10 @@ from inceptionlab.analysis.measured import MeasuredNetwork, format_shape
 from inceptionlab.analysis.words import describe
 from inceptionlab.data.dataset import Samples
 from inceptionlab.errors import counted
-from inceptionlab.evaluation.metrics import ClassScore, Score, calibration, confusion, per_class, worst_mistakes
+from inceptionlab.evaluation.metrics import ClassScore, Score, calibration, confusion, per_class
 from inceptionlab.report import charts
-from inceptionlab.report.page import Table, duration, image_source, moment, render
+from inceptionlab.report.mistakes import Mistakes, mistakes_of
+from inceptionlab.report.page import Table, duration, moment, render
 from inceptionlab.spec.network import Network
 
 FIRST = 5
@@ -61,15 +62,6 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mistake:
-    label: str
-    prediction: str
-    probability: str
-    name: str
-    image: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Page:
     kind: str
     title: str
@@ -88,7 +80,7 @@ class _Page:
     confusion: str
     calibration: str
     error: str
-    mistakes: list[_Mistake]
+    mistakes: Mistakes
     nodes: Table
     diagram: str
     command: str
@@ -111,7 +103,8 @@ def report_html(report: RunReport) -> str:
         curves=charts.curve_panels(report.metrics) if _trained(report) else [], epochs=_epochs(report.metrics),
         classes=_classes(rows), confusion=charts.confusion_matrix(confusion(report.logits, labels), classes),
         calibration=charts.reliability(calibration(report.logits.softmax(1), labels)), error=f"{100 * score.ece:.2f}",
-        mistakes=_mistakes(report), nodes=_nodes(measured), diagram=draw(report.spec, depth=2), command=facts.command,
+        mistakes=mistakes_of(report.logits, report.samples), nodes=_nodes(measured),
+        diagram=draw(report.spec, depth=2), command=facts.command,
         details=[("config", _json(facts.config)), ("environment", _json(facts.environment))],
     ))  # fmt: skip
 
@@ -225,18 +218,6 @@ def _classes(rows: list[ClassScore]) -> Table:
          f"{row.n:,}")
         for row in sorted(rows, key=lambda row: (not row.n, row.recall, row.precision))
     ])  # fmt: skip
-
-
-def _mistakes(report: RunReport) -> list[_Mistake]:
-    labels, classes = report.samples.labels.cpu(), report.samples.classes
-    probability = report.logits.softmax(1)
-    return [
-        _Mistake(
-            classes[int(labels[i])], classes[int(probability[i].argmax())], f"{float(probability[i].max()):.0%}",
-            report.samples.name(i), image_source(report.samples.images[i].cpu().numpy()),
-        )
-        for i in worst_mistakes(report.logits, labels)
-    ]  # fmt: skip
 
 
 def _nodes(measured: MeasuredNetwork) -> Table:

@@ -10,12 +10,12 @@ import msgspec
 from inceptionlab.decoding import Above0
 from inceptionlab.errors import SpecError
 from inceptionlab.rules.rule import Change, everywhere, on_convs, rule
+from inceptionlab.spec.factors import in_bands, in_squares, separated
 from inceptionlab.spec.nodes import (
     Act,
     ActKind,
     Conv,
     Convolution,
-    Depthwise,
     Ghost,
     Linear,
     Node,
@@ -37,11 +37,7 @@ def factorize(kernel: Side = 5) -> Change:
     if kernel < 5 or kernel % 2 == 0:
         raise SpecError(f"factorize({kernel}): give an odd kernel of 5 or more, which 3x3 convolutions can replace")
 
-    def split(conv: Conv) -> Seq:
-        small = replace(conv, kernel=3)
-        return Seq(*[replace(small, stride=1)] * ((kernel - 1) // 2 - 1), small)
-
-    return on_convs(lambda conv: conv.kernel == kernel, split)
+    return on_convs(lambda conv: conv.kernel == kernel, in_squares)
 
 
 @rule
@@ -50,15 +46,7 @@ def asymmetric(kernel: Side = 7) -> Change:
 
     Example: inception_v3 | asymmetric(3)
     """
-
-    def split(conv: Conv) -> Seq:
-        down, across = pair(conv.stride)
-        return Seq(
-            replace(conv, kernel=(1, kernel), stride=(1, across)),
-            replace(conv, kernel=(kernel, 1), stride=(down, 1)),
-        )
-
-    return on_convs(lambda conv: conv.kernel == kernel > 1, split)
+    return on_convs(lambda conv: conv.kernel == kernel > 1, in_bands)
 
 
 @rule
@@ -100,12 +88,7 @@ def separable() -> Change:
 
     Example: small_v1 | separable
     """
-
-    def swap(conv: Conv) -> Seq:
-        depthwise = Depthwise(conv.kernel, conv.stride, conv.pad, conv.dilation, norm=None, act=None, bias=False)
-        return Seq(depthwise=depthwise, pointwise=replace(conv, kernel=1, stride=1, pad="same", dilation=1))
-
-    return on_convs(lambda conv: max(pair(conv.kernel)) > 1 and conv.groups == 1, swap)
+    return on_convs(lambda conv: max(pair(conv.kernel)) > 1 and conv.groups == 1, separated)
 
 
 @rule
