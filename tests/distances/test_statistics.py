@@ -224,13 +224,15 @@ def test_statistics_alone():
 
 def test_statistics_are_written_and_read(tmp_path):
     x = drawn(30, 6)
-    write_statistics(tmp_path / "a.npz", Moments.of(x))
+    write_statistics(tmp_path / "a.npz", Moments.of(x), "clean-fid")
     with np.load(tmp_path / "a.npz") as file:  # as pytorch-fid reads them
         np.testing.assert_allclose(file["mu"], x.double().numpy().mean(0), rtol=1e-12)
         np.testing.assert_allclose(file["sigma"], np.cov(x.double().numpy().T), rtol=1e-9)
-    gaussian, n = read_statistics(tmp_path / "a.npz", 6)
-    assert n == 30
-    assert frechet(gaussian, Gaussian.of_features(x)) < 1e-9
+    found = read_statistics(tmp_path / "a.npz", "clean-fid")
+    assert found.n == 30
+    assert frechet(found.of(6), Gaussian.of_features(x)) < 1e-9
+    with pytest.raises(DataError, match="statistics by clean-fid, and this comparison is by pytorch-fid; give --proto"):
+        read_statistics(tmp_path / "a.npz", "pytorch-fid")
 
 
 @pytest.mark.parametrize(
@@ -247,13 +249,13 @@ def test_statistics_are_written_and_read(tmp_path):
 def test_wrong_statistics_are_refused(tmp_path, arrays, words):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=words):
-        read_statistics(tmp_path / "a.npz", 6)
+        read_statistics(tmp_path / "a.npz", "clean-fid").of(6)
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
 def test_damaged_statistics_are_refused(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as .npz"):
-        read_statistics(tmp_path / "a.npz", 6)
+        read_statistics(tmp_path / "a.npz", "clean-fid").of(6)
     with pytest.raises(DataError, match="there is no file"):
-        read_statistics(tmp_path / "b.npz", 6)
+        read_statistics(tmp_path / "b.npz", "clean-fid")
