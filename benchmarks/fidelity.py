@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import tempfile
 import time
@@ -40,6 +41,9 @@ from inceptionlab.runs.environment import device_name
 from inceptionlab.storage import write, write_json
 
 RESULTS = Path(__file__).parent / "results"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "fidelity.md"
+BEGIN, END = "<!-- agreement -->", "<!-- end of agreement -->"
+"""Between them stands the table of `summary` in the document."""
 IMAGES, ROUNDS = 2000, 10
 DISTANCES = 3
 """Times that each distance is computed."""
@@ -162,6 +166,26 @@ def keep(record: Record) -> None:
     """Write what is known, and the page."""
     write_json(RESULTS / "fidelity.json", record)
     write(RESULTS / "fidelity.md", page(record))
+    known = _agreed(record)
+    if known and DOCUMENT.exists():
+        before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+        write(DOCUMENT, before + BEGIN + "\n" + summary(known) + "\n" + END + rest.partition(END)[2])
+
+
+def _agreed(record: Record) -> list[Row]:
+    return [Row(**row) for part in PARTS for row in record.get("agreement", {}).get(part, [])]
+
+
+def summary(known: list[Row]) -> str:
+    """The worst error of each kind of row against each library; singular ones apart."""
+    worst: dict[tuple[str, str], list[float]] = {}
+    for row in known:
+        words = re.sub(r"^\d+ (features).*|, \d+ features|( of) \d+", r"\1\2", row.what).replace("frechet", "FID")
+        words = words.replace("FID inception distance", "FID").replace("kernel inception distance", "KID")
+        singular = ", fewer images than features" if row.note or row.oracle == "60 digits" else ""
+        worst.setdefault((row.oracle, words + singular), []).append(row.error)
+    lines = [f"| {oracle} | {what} | {len(errors)} | {max(errors):.1e} |" for (oracle, what), errors in worst.items()]
+    return "\n".join(["| against | what | rows | worst relative error |", "|---|---|---:|---:|", *lines])
 
 
 def page(record: Record) -> str:
@@ -175,8 +199,7 @@ def page(record: Record) -> str:
                  f"| {one['value']:.9f} |" for one in record["distance"]]  # fmt: skip
         said = "One distance of 2048 features from means and covariances, in float64; the median of three."
         parts.append("\n".join([f"## The distance\n\n{said}\n", head, *lines]))
-    known = [Row(**row) for part in PARTS for row in record.get("agreement", {}).get(part, [])]
-    if known:
+    if known := _agreed(record):
         parts.append("\n".join([f"## Agreement\n\n{AGREEMENT}\n", HEAD, *map(str, known)]))
     return "\n\n".join(parts) + "\n"
 

@@ -189,6 +189,12 @@ def test_statistics_go_both_ways(capsys, tmp_path, sets, weights):
     assert (by_file["n_real"], by_file["kid"]) == (12, None)
     both = told(capsys, tmp_path / "b.npz", tmp_path / "b.npz", "--weights", weights, "--dims", 64)
     assert both["fid"] == pytest.approx(0, abs=1e-9)
+    alone = told(capsys, tmp_path / "b.npz", tmp_path / "b.npz")  # needs no network
+    assert (alone["fid"], alone["n"], alone["dims"], alone["kid"]) == (both["fid"], 12, 64, None)
+    np.savez(tmp_path / "other.npz", mu=np.zeros(192), sigma=np.eye(192))
+    assert "other.npz holds statistics of 192 features and" in refused(
+        capsys, tmp_path / "other.npz", tmp_path / "b.npz"
+    )
 
 
 def test_features_are_computed_once_by_content(sets, tmp_path, monkeypatch):

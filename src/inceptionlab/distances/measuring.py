@@ -17,7 +17,7 @@ from inceptionlab.distances.intervals import Sample
 from inceptionlab.distances.networks import FeatureSource, any_network, extractor, network_source, of_member
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
-from inceptionlab.distances.result import FidelityResult, Moved
+from inceptionlab.distances.result import Basis, FidelityResult, Moved
 from inceptionlab.distances.statistics import Statistics, read_statistics, write_statistics
 from inceptionlab.embedding.extraction import Extract, Extraction, threads
 from inceptionlab.errors import ConfigError, DataError
@@ -50,6 +50,8 @@ def fidelity(
     """
     chosen = settings or Settings()
     given = [_given(one, protocol, chosen) for one in (generated, real)]
+    if network is None and isinstance(given[0], Statistics) and isinstance(given[1], Statistics):
+        return _of_statistics(given[0], given[1], protocol, chosen)
     source = source_of(network, dims, protocol)
     sets = [one if isinstance(one, ImageSet) else None for one in given]
     work = extraction(source, protocol, next((one for one in reversed(sets) if one is not None), None), chosen)
@@ -125,6 +127,15 @@ def _given(one: ImagesOf, protocol: str, chosen: Settings) -> ImageSet | Statist
         raise DataError(f"{found.name} holds {found.count} image(s); a distance needs at least 2, and thousands to "
                         "mean something")  # fmt: skip
     return found
+
+
+def _of_statistics(a: Statistics, b: Statistics, protocol: str, chosen: Settings) -> FidelityResult:
+    """The distance of what two files hold, which needs no network."""
+    way, held, dims = protocol_of(protocol), len(a.gaussian.mean), len(b.gaussian.mean)
+    if held != dims:
+        raise DataError(f"{a.path} holds statistics of {held} features and {b.path} of {dims}; give two of one network")
+    basis = Basis(way.name, way.resize, "the network of the files", dims, chosen.precision)
+    return compared(Side(Sample(a.gaussian), a.n), Side(Sample(b.gaussian), b.n), basis)
 
 
 def _side(given: ImageSet | Statistics, work: Extraction) -> Side:
