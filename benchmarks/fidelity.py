@@ -41,7 +41,7 @@ from inceptionlab.runs.environment import device_name
 from inceptionlab.storage import write, write_json
 
 RESULTS = Path(__file__).parent / "results"
-DOCUMENT = Path(__file__).parent.parent / "docs" / "fidelity.md"
+DOCUMENT = Path(__file__).parent.parent / "docs/en/fidelity.md"
 BEGIN, END = "<!-- agreement -->", "<!-- end of agreement -->"
 """Between them stands the table of `summary` in the document."""
 IMAGES, ROUNDS = 2000, 10
