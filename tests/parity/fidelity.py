@@ -8,7 +8,8 @@ exchanged as .npz both ways. The last column must stay below 1e-5.
 
 With fewer images than features a covariance is singular, and the libraries' roots of it (`sqrtm`, `eigvals`) are exact
 to about 1e-5 only: twice the distance that they find of a set from itself, which is 0, is then the limit if it is
-larger, and stands beside. The part "exact" shows who is right: by the formula in 60 digits.
+larger, and stands beside; so does twice the error of torch-fidelity's kernels, which are fp32. The part "exact" shows
+who is right: by the formula in 60 digits.
 """
 
 from __future__ import annotations
@@ -35,35 +36,7 @@ from inceptionlab.distances.networks import network_source
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import protocol_of
 from tests.distances.digits import in_digits
-
-LIMIT, EXACT = 1e-5, 1e-8
-"""Of a relative error: against a library, and against 60 digits."""
-HEAD = "| images | oracle | what | theirs | ours | relative error |\n|---|---|---|---:|---:|---:|"
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was compared: theirs and ours, None for features; the error is relative to theirs."""
-
-    images: str
-    oracle: str
-    what: str
-    theirs: float | None
-    ours: float | None
-    error: float
-    limit: float = LIMIT
-    note: str = ""
-
-    @property
-    def red(self) -> bool:
-        """Whether the error is above the limit, or no number."""
-        return not self.error <= self.limit
-
-    def __str__(self) -> str:
-        values = " | " if self.theirs is None else f"{self.theirs:.6f} | {self.ours:.6f}"
-        note = f" ({self.note})" if self.note else ""
-        red = "  <-- above the limit" if self.red else ""
-        return f"| {self.images} | {self.oracle} | {self.what} | {values} | {self.error:.1e}{note} |{red}"
+from tests.parity.rows import EXACT, HEAD, LIMIT, Row
 
 
 @dataclass(frozen=True)
@@ -75,8 +48,8 @@ class Case:
     weights: Path
 
     def value(self, oracle: str, what: str, theirs: float, ours: float | None, limit: float = LIMIT) -> Row:
-        """The row of a number; a limit of their own roots is noted."""
-        note = "" if limit in (LIMIT, EXACT) else f"twice theirs of a set from itself: {limit:.1e}"
+        """The row of a number; a limit that their own rounding sets is noted."""
+        note = "" if limit in (LIMIT, EXACT) else f"twice their own error: {limit:.1e}"
         error = float("nan") if ours is None else abs(ours - theirs) / (abs(theirs) or 1.0)
         return Row(self.kind, oracle, what, theirs, ours, error, limit, note)
 
@@ -209,10 +182,20 @@ def of_torch_fidelity(case: Case) -> Iterator[Row]:
         "kernel_inception_distance_std": found.kid_std, "inception_score_mean": found.inception_score,
         "inception_score_std": found.inception_score_std, "precision": found.precision, "recall": found.recall,
     }  # fmt: skip
-    limit = allowed(by_torch_fidelity, [one.numpy() for one in case.ours("torch-fidelity")])
+    mine = case.ours("torch-fidelity")
+    limits = _kernels_in_fp32(mine, count)
+    limits["frechet_inception_distance"] = allowed(by_torch_fidelity, [one.numpy() for one in mine])
     for name, own in names.items():
-        words, of = name.replace("_", " "), limit if "frechet" in name else LIMIT
-        yield case.value("torch-fidelity", words, theirs[name], own, of)
+        yield case.value("torch-fidelity", name.replace("_", " "), theirs[name], own, limits.get(name, LIMIT))
+
+
+def _kernels_in_fp32(features: list[Tensor], count: int) -> dict[str, float]:
+    """Twice the relative error that its kernels in fp32 bring, or `LIMIT` where that is larger."""
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    low, high = (kid_features_to_metric(*(one.to(dtype) for one in features), kid_subset_size=count, verbose=False)
+                 for dtype in (torch.float32, torch.float64))  # fmt: skip
+    return {name: max(LIMIT, 2 * abs(low[name] - high[name]) / abs(high[name])) for name in high}
 
 
 def by_torch_fidelity(*statistics: np.ndarray) -> float:
