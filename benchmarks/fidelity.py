@@ -181,7 +181,7 @@ def summary(known: list[Row]) -> str:
     """The worst error of each kind of row against each library; singular ones apart."""
     worst: dict[tuple[str, str], list[float]] = {}
     for row in known:
-        words = re.sub(r"^\d+ (features).*|, \d+ features|( of) \d+", r"\1\2", row.what).replace("frechet", "FID")
+        words = re.sub(r"^\d+ (features).*|, \d+ features| of \d+", r"\1", row.what).replace("frechet", "FID")
         words = words.replace("FID inception distance", "FID").replace("kernel inception distance", "KID")
         singular = ", fewer images than features" if "FID" in words and (row.note or row.oracle == "60 digits") else ""
         worst.setdefault((row.oracle, words + singular), []).append(row.error)
