@@ -54,7 +54,7 @@ ORDER = {
              "explaining", "exporting",
              "publishing"],
     "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
-                  "statistics", "result", "comparing", "measuring", "metric"],
+                  "statistics", "result", "comparing", "measuring", "told", "metric"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
                 "tables", "plots", "report", "engines", "study"],
     "benchmarking": ["options", "memory", "timing", "peaks", "race", "child", "peers", "profiling", "candidates",

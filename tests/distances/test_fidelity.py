@@ -1,11 +1,13 @@
 """From images to the numbers: sources, protocols, the cache, precisions, several processes, and what is refused."""
 
+import hashlib
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +17,18 @@ from torch import nn
 from torch.nn import functional as F
 
 import inceptionlab
+from inceptionlab import downloading
 from inceptionlab.cli import main
 from inceptionlab.data.image_sets import image_set
 from inceptionlab.distances import measuring
 from inceptionlab.distances.measuring import fidelity, save_statistics
+from inceptionlab.distances.networks import PUBLISHED
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import PROTOCOLS, protocol_of
 from inceptionlab.embedding import extraction
 from inceptionlab.errors import ConfigError, DataError
+from inceptionlab.zoo import published
+from tests.weights.web_server import serving
 
 
 class Tiny(nn.Module):
@@ -183,6 +189,12 @@ def test_statistics_go_both_ways(capsys, tmp_path, sets, weights):
     assert (by_file["n_real"], by_file["kid"]) == (12, None)
     both = told(capsys, tmp_path / "b.npz", tmp_path / "b.npz", "--weights", weights, "--dims", 64)
     assert both["fid"] == pytest.approx(0, abs=1e-9)
+    alone = told(capsys, tmp_path / "b.npz", tmp_path / "b.npz")  # needs no network
+    assert (alone["fid"], alone["n"], alone["dims"], alone["kid"]) == (both["fid"], 12, 64, None)
+    np.savez(tmp_path / "other.npz", mu=np.zeros(192), sigma=np.eye(192))
+    assert "other.npz holds statistics of 192 features and" in refused(
+        capsys, tmp_path / "other.npz", tmp_path / "b.npz"
+    )
 
 
 def test_features_are_computed_once_by_content(sets, tmp_path, monkeypatch):
@@ -287,9 +299,66 @@ def test_bad_input_is_a_sentence(capsys, tmp_path, sets, weights):
     assert "s.parquet is not a readable Parquet file" in refused(capsys, a, tmp_path / "s.parquet", *b)
     assert f"there is no file {tmp_path}/none.parquet" in refused(capsys, a, tmp_path / "none.parquet", *b)
     assert "--dims 100 is none of 64, 192, 768, 2048" in refused(capsys, a, a, *b[:2], "--dims", 100)
-    assert "give the weights of the network by --weights FILE" in refused(capsys, a, a)
     assert "give two sets, or one and --save" in refused(capsys, a, *b)
     assert "s.parquet cannot be read as weights" in refused(capsys, a, a, "--weights", tmp_path / "s.parquet")
+    main(["fidelity", *map(str, (a, "--save", tmp_path / "s.npz", *b, "--protocol", "clean-fid"))])
+    assert "statistics by clean-fid, and this comparison is by pytorch-fid; give --protocol clean-fid" in refused(
+        capsys, a, tmp_path / "s.npz", *b
+    )
+    assert "s.npz holds statistics already; give images" in refused(
+        capsys, tmp_path / "s.npz", "--save", tmp_path / "t.npz", "--protocol", "clean-fid", *b
+    )
+    assert "none.npz" in refused(capsys, a, tmp_path / "none.npz", *b)
+    (tmp_path / "s.npz").write_bytes(b"nothing")
+    assert "s.npz cannot be read as .npz statistics" in refused(capsys, a, tmp_path / "s.npz", *b)
+
+
+@pytest.fixture
+def web(monkeypatch, tmp_path, weights):
+    """A stand-in for where the weights of the distance are published, with random ones, and no other cache."""
+    monkeypatch.setattr(downloading, "PAUSE", 0.001)
+    for name in ("TORCH_HOME", "HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "user"))
+    row = next(row for row in published.published() if row.full == PUBLISHED)
+    content = weights.read_bytes()
+    row = replace(row, checksum=f"sha256:{hashlib.sha256(content).hexdigest()}")
+    monkeypatch.setattr(published, "published", lambda: (row,))
+    with serving() as found:
+        monkeypatch.setenv("INCEPTIONLAB_MIRROR", found.address)
+        found.files[f"/{row.file}"] = content
+        yield found
+
+
+def test_weights_are_fetched_once_where_none_are_given(capsys, sets, web):
+    found = told(capsys, sets / "a", sets / "b", "--dims", 64)
+    assert "inception_v3.fid, pytorch-fid, 64 features" in found["citation"]
+    web.files.clear()
+    assert told(capsys, sets / "a", sets / "b", "--dims", 64) == found
+
+
+def test_sets_are_looked_at_before_weights_are_fetched(capsys, sets, tmp_path, web):
+    (tmp_path / "empty").mkdir()
+    np.savez(tmp_path / "s.npz", mu=np.full(2048, np.nan), sigma=np.eye(2048))
+    for wrong, words in ((tmp_path / "empty", "holds no image"), (tmp_path / "s.npz", "not finite")):
+        assert words in refused(capsys, sets / "a", wrong)
+    assert "--dims 100 is none of" in refused(capsys, sets / "a", sets / "b", "--dims", 100)
+    assert web.requests == []
+    web.files.clear()
+    said = refused(capsys, sets / "a", sets / "b")
+    assert "could not be downloaded" in said
+    assert "home/weights/pytorch-fid/pt_inception-2015-12-05-6726825d.pth" in said
+
+
+def test_an_object_has_every_key_and_null_for_what_cannot_be_told(capsys, sets, weights, tmp_path):
+    main(["fidelity", *map(str, (sets / "b", "--save", tmp_path / "b.npz", "--weights", weights, "--dims", 64))])
+    capsys.readouterr()
+    whole = told(capsys, sets / "a", sets / "b", "--weights", weights, "--dims", 64)
+    found = told(capsys, sets / "a", tmp_path / "b.npz", "--weights", weights, "--dims", 64)
+    assert found.keys() == whole.keys()
+    assert {"fid", "fid_low", "fid_high", "kid", "kid_error", "inception_score", "precision", "recall", "density",
+            "coverage", "n", "n_real", "protocol", "dims", "warnings", "citation"} <= found.keys()  # fmt: skip
+    for name in ("kid", "inception_score", "precision", "recall", "density", "coverage", "fid_infinity"):
+        assert found[name] is None
 
 
 def test_networks_whose_features_mean_nothing_are_refused(sets):

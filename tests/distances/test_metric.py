@@ -40,7 +40,7 @@ def test_batches_give_what_sets_give(images):
 
 
 def test_moments_alone_give_the_distance(images, monkeypatch):
-    monkeypatch.setattr("inceptionlab.distances.metric.GATHERED", 10)
+    monkeypatch.setattr("inceptionlab.distances.told.GATHERED", 10)
     generated, real = images
     metric = inceptionlab.Fidelity(Tiny(), keep=False)
     for part in torch.split(real, 7):
@@ -77,6 +77,52 @@ def test_reset_keeps_the_real_images(images):
 def test_what_is_no_batch_is_refused(batch, words):
     with pytest.raises(DataError, match=words):
         inceptionlab.Fidelity(Tiny()).update(real=batch)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_killed_loop_goes_on(images, tmp_path, keep):
+    def metric():
+        return inceptionlab.Fidelity(Tiny(), keep=keep)
+
+    first, second = metric(), metric()
+    for part in torch.split(images[1], 9):
+        first.update(real=part)
+    first.update(generated=images[0][:11])
+    first.save(tmp_path / "fidelity.safetensors")
+    second.load(tmp_path / "fidelity.safetensors")
+    for one in (first, second):
+        one.update(generated=images[0][11:])
+    assert numbers(second.compute()) == pytest.approx(numbers(first.compute()), rel=1e-9)
+    torch.save(first.state_dict(), tmp_path / "state.pt")  # in a checkpoint of one's own, which runs no code
+    third = metric()
+    third.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert numbers(third.compute()) == pytest.approx(numbers(first.compute()), rel=1e-9)
+    metric().save(tmp_path / "nothing.safetensors")
+    second.load(tmp_path / "nothing.safetensors")
+    with pytest.raises(DataError, match=r"0 generated image\(s\) were told"):
+        second.compute()
+
+
+def test_states_of_another_metric_are_refused(images, tmp_path):
+    file, metric = tmp_path / "fidelity.safetensors", inceptionlab.Fidelity(Tiny())
+    metric.update(real=images[1])
+    metric.save(file)
+    for other in (
+        inceptionlab.Fidelity(Tiny(), keep=False), inceptionlab.Fidelity(Tiny(), "clean-fid"),
+        inceptionlab.Fidelity(Tiny(7)),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=r"the state is of '.*, pytorch-fid, fp32, features' and this metric is of"):
+            other.load(file)
+    state = metric.state_dict()
+    for wrong in (torch.zeros(3, 5), torch.zeros(()), torch.full((3, 6), float("nan")), None):
+        with pytest.raises(DataError, match=r"the state holds no real.features of 6 features"):
+            metric.load_state_dict({**state, "real.features": wrong})
+    with pytest.raises(DataError, match="there is no file"):
+        metric.load(tmp_path / "none.safetensors")
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(DataError, match="cannot be read"):
+        metric.load(file)
+    assert len(metric.real.state()["features"]) == 40  # what was told stays
 
 
 def test_without_torchmetrics_it_says_so():
@@ -130,7 +176,8 @@ def test_two_processes_give_the_value_of_one(images, tmp_path, keep):
     one = metric.compute()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += [str(tmp_path / "shared.py"), keep, str(tmp_path / "parts.pt")]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    known = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(known)}
     two = json.loads(subprocess.run(command, stdout=subprocess.PIPE, env=env, check=True).stdout)
     assert two["n"] == 30
     assert two["fid"] == pytest.approx(one.fid, rel=1e-9)

@@ -1,5 +1,7 @@
 """The numbers of a comparison against independent formulas, closed forms and repeated draws."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from inceptionlab.distances.neighbours import neighbours
 from inceptionlab.distances.scores import inception_score
 from inceptionlab.distances.statistics import read_statistics, write_statistics
 from inceptionlab.errors import DataError
+from tests.distances.digits import in_digits
 
 
 def drawn(n, d, shift=0.0, seed=0, decay=2.0):
@@ -38,6 +41,16 @@ def test_fewer_images_than_features_by_features_and_by_covariance_agree():
     values = [frechet(p, q) for p in ways[0] for q in ways[1]]
     assert values == pytest.approx([values[0]] * 4, rel=1e-9)
     assert values[0] == pytest.approx(by_sqrtm(a, b), rel=1e-5)  # where sqrtm itself is that exact
+
+
+@pytest.mark.parametrize(("n", "d"), [(6, 12), (5, 40), (30, 8)])
+def test_singular_covariances_give_the_distance_in_60_digits(n, d, monkeypatch):
+    a, b = drawn(n, d, decay=1), drawn(n + 2, d, 0.1, 1, 1)
+    truth = in_digits(a, b)
+    for x, y in product(*[[Gaussian.of_features(x), Gaussian.of_moments(Moments.of(x))] for x in (a, b)]):
+        assert frechet(x, y) == pytest.approx(truth, rel=1e-11)
+    monkeypatch.setattr("inceptionlab.distances.gaussians.SMALL", 1)
+    assert frechet(*map(Gaussian.of_features, (a, b))) == pytest.approx(truth, rel=1e-8)
 
 
 def test_eigenvalues_agree_with_singular_values(monkeypatch):
@@ -182,6 +195,15 @@ def test_the_limit_is_nearer_to_the_truth_than_the_distance():
     assert abs(np.mean([limit for _, limit in found]) - truth) < abs(np.mean([value for value, _ in found]) - truth) / 3
 
 
+def test_parts_of_a_set_grow_by_the_images_between(monkeypatch):
+    monkeypatch.setattr("inceptionlab.distances.intervals.CHUNK", 7)
+    features = drawn(60, 5, 2.0)
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(3))
+    found = intervals._parts(Sample.of(features), np.array([0.25, 0.5, 0.9]), torch.Generator().manual_seed(3))
+    for gaussian, count in zip(found, (15, 30, 54), strict=True):
+        assert frechet(gaussian, Gaussian.of_features(features, order[:count])) < 1e-10
+
+
 def test_fewer_images_than_features_are_not_extrapolated():
     a = Sample.of(drawn(30, 50))
     assert extrapolated(a, a, 1.0) is None
@@ -202,13 +224,15 @@ def test_statistics_alone():
 
 def test_statistics_are_written_and_read(tmp_path):
     x = drawn(30, 6)
-    write_statistics(tmp_path / "a.npz", Moments.of(x))
+    write_statistics(tmp_path / "a.npz", Moments.of(x), "clean-fid")
     with np.load(tmp_path / "a.npz") as file:  # as pytorch-fid reads them
         np.testing.assert_allclose(file["mu"], x.double().numpy().mean(0), rtol=1e-12)
         np.testing.assert_allclose(file["sigma"], np.cov(x.double().numpy().T), rtol=1e-9)
-    gaussian, n = read_statistics(tmp_path / "a.npz", 6)
-    assert n == 30
-    assert frechet(gaussian, Gaussian.of_features(x)) < 1e-9
+    found = read_statistics(tmp_path / "a.npz", "clean-fid")
+    assert found.n == 30
+    assert frechet(found.of(6), Gaussian.of_features(x)) < 1e-9
+    with pytest.raises(DataError, match="statistics by clean-fid, and this comparison is by pytorch-fid; give --proto"):
+        read_statistics(tmp_path / "a.npz", "pytorch-fid")
 
 
 @pytest.mark.parametrize(
@@ -225,13 +249,13 @@ def test_statistics_are_written_and_read(tmp_path):
 def test_wrong_statistics_are_refused(tmp_path, arrays, words):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=words):
-        read_statistics(tmp_path / "a.npz", 6)
+        read_statistics(tmp_path / "a.npz", "clean-fid").of(6)
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
 def test_damaged_statistics_are_refused(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as .npz"):
-        read_statistics(tmp_path / "a.npz", 6)
+        read_statistics(tmp_path / "a.npz", "clean-fid").of(6)
     with pytest.raises(DataError, match="there is no file"):
-        read_statistics(tmp_path / "b.npz", 6)
+        read_statistics(tmp_path / "b.npz", "clean-fid")

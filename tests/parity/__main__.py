@@ -123,7 +123,7 @@ def keras_errors(name: str, theirs: str, sizes: tuple[int, ...], channels: int) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="*", help="only these networks, fidelity, or attribution")
+    parser.add_argument("name", nargs="*", help="only these networks, attribution, fidelity, or parts of it")
     wanted = parser.parse_args().name
     warnings.simplefilter("ignore")
     allow_torchvision()
@@ -149,8 +149,9 @@ def main() -> int:
                 tried = ", ".join(map(str, sizes if form == "h5" else sizes[:1]))
                 row = f"| {name} | Keras, .{form} imported | {channels} | {tried} | {error:.1e} |"
                 print(row + ("  <-- above the limit" if error > LIMIT else ""), flush=True)
-    if not wanted or "fidelity" in wanted:
-        bad += fidelity.compare()
+    parts = [name for name in wanted if name in fidelity.PARTS]
+    if not wanted or parts or "fidelity" in wanted:
+        bad += fidelity.compare(parts)
     if not wanted or "attribution" in wanted:
         bad += attribution.compare()
     print(f"\n{bad} red rows" if bad else "\nno red row")

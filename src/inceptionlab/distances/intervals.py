@@ -6,6 +6,7 @@ FID of few images is too large, for two samples of one distribution never coinci
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inceptionlab.distances.gaussians import CHUNK, Gaussian, frechet
+from inceptionlab.distances.gaussians import CHUNK, Gaussian, Moments, frechet, moments_of
 from inceptionlab.rng import sequence, stream
 
 RESAMPLES = 200
@@ -67,13 +68,9 @@ def extrapolated(a: Sample, b: Sample, fid: float, seed: int = 0) -> float | Non
     smallest = max(SMALLEST_SHARE, least)
     if not known or smallest > 2 / 3:
         return None
-    inverse = np.linspace(1, 1 / smallest, SIZES)
-    order = [None if side.features is None else torch.randperm(len(side.features), generator=stream(seed, "parts", i))
-             for i, side in enumerate((a, b))]  # fmt: skip
-    values = [fid]
-    for one in inverse[1:]:
-        parts = [_part(side, chosen, 1 / one) for side, chosen in zip((a, b), order, strict=True)]
-        values.append(frechet(*parts))
+    inverse = np.linspace(1 / smallest, 1, SIZES)
+    parts = [_parts(side, 1 / inverse[:-1], stream(seed, "parts", i)) for i, side in enumerate((a, b))]
+    values = [*(frechet(*pair) for pair in zip(*parts, strict=True)), fid]
     return float(np.polynomial.polynomial.polyfit(inverse, values, 1)[0])
 
 
@@ -89,10 +86,17 @@ def floor(side: Sample, seed: int = 0) -> float | None:
     return frechet(*(Gaussian.of_features(side.features, one) for one in halves))
 
 
-def _part(side: Sample, order: Tensor | None, share: float) -> Gaussian:
-    if side.features is None or order is None:
-        return side.gaussian
-    return Gaussian.of_features(side.features, order[: round(share * len(order))])
+def _parts(side: Sample, shares: np.ndarray, generator: torch.Generator) -> list[Gaussian]:
+    """The Gaussians of random parts of a side, each with all of the one before, so that no image is counted twice."""
+    if side.features is None:
+        return [side.gaussian] * len(shares)
+    n, dims = side.features.shape
+    order, total, found = torch.randperm(n, generator=generator), Moments.none(dims), list[Gaussian]()
+    for begin, end in pairwise([0, *(round(float(share) * n) for share in shares)]):
+        chunks = torch.split(order[begin:end], CHUNK)
+        total = total.merged(moments_of((side.features[chunk] for chunk in chunks), dims))
+        found.append(Gaussian.of_moments(total))
+    return found
 
 
 def _directions(a: Gaussian, b: Gaussian) -> Float[Tensor, "d k"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -18,8 +17,8 @@ from inceptionlab.distances.intervals import Sample
 from inceptionlab.distances.networks import FeatureSource, any_network, extractor, network_source, of_member
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
-from inceptionlab.distances.result import FidelityResult, Moved
-from inceptionlab.distances.statistics import read_statistics, write_statistics
+from inceptionlab.distances.result import Basis, FidelityResult, Moved
+from inceptionlab.distances.statistics import Statistics, read_statistics, write_statistics
 from inceptionlab.embedding.extraction import Extract, Extraction, threads
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.about import Precision
@@ -28,7 +27,6 @@ from inceptionlab.nn.building import InceptionNetwork
 BATCH = 32
 CALIBRATING, TRIED = 64, 64
 """Images that calibrate 8 bits, and images of each side on which a precision below fp32 is compared with it."""
-LISTED = 20
 
 
 def fidelity(
@@ -42,18 +40,22 @@ def fidelity(
     """FID with its interval, KID, Inception Score, precision, recall, density, coverage and copies of two sets.
 
     A set is a folder, .parquet, a named set or one of the hub (see `image_set`), a tensor of bytes, or .npz statistics,
-    of which FID alone is told. `network` is a file of weights for the network of the distance, whose `dims` features
-    are compared, a run folder or a network of ours, of which the mean of the last map is, or any module of images
-    `b 3 299 299` to features `b d`. Features are kept in the user's cache by
-    content. Under an initialised process group the processes share the work and each gets the result.
+    of which FID alone is told. `network` is a file of weights for the network of the distance (None: the published
+    ones, which are downloaded once), whose `dims` features are compared, a run folder or a network of ours, of which
+    the mean of the last map is, or any module of images `b 3 299 299` to features `b d`. The sets are looked at before
+    anything is downloaded. Features are kept in the user's cache by content. Under an initialised process group the
+    processes share the work and each gets the result.
 
     Raises `DataError` for sets and weights that cannot be used, `ConfigError` for unknown names.
     """
-    chosen, texts = settings or Settings(), (generated, real)
+    chosen = settings or Settings()
+    given = [_given(one, protocol, chosen) for one in (generated, real)]
+    if network is None and isinstance(given[0], Statistics) and isinstance(given[1], Statistics):
+        return _of_statistics(given[0], given[1], protocol, chosen)
     source = source_of(network, dims, protocol)
-    sets = [None if _is_statistics(one) else _several(image_set(one, chosen.data_dir)) for one in texts]
+    sets = [one if isinstance(one, ImageSet) else None for one in given]
     work = extraction(source, protocol, next((one for one in reversed(sets) if one is not None), None), chosen)
-    sides = [_side(one, images, work) for one, images in zip(texts, sets, strict=True)]
+    sides = [_side(one, work) for one in given]
     found = compared(
         sides[0], sides[1], basis_of(source, protocol_of(protocol), chosen.precision), source.classifier, chosen.seed
     )
@@ -72,10 +74,13 @@ def save_statistics(
 
     Raises what `fidelity` does.
     """
-    chosen, source = settings or Settings(), source_of(network, dims, protocol)
-    found = _several(image_set(images, chosen.data_dir))
+    chosen = settings or Settings()
+    found = _given(images, protocol, chosen)
+    if isinstance(found, Statistics):
+        raise DataError(f"{found.path} holds statistics already; give images")
+    source = source_of(network, dims, protocol)
     features = extraction(source, protocol, found, chosen).features(found)
-    write_statistics(path, moments_of(torch.split(features, CHUNK), source.dims))
+    write_statistics(path, moments_of(torch.split(features, CHUNK), source.dims), protocol)
     return found.count
 
 
@@ -113,22 +118,30 @@ def source_of(
     return any_network(network) if isinstance(network, nn.Module) else network_source(network, dims, way)
 
 
-def _is_statistics(one: ImagesOf) -> bool:
-    return isinstance(one, str | Path) and Path(one).suffix == ".npz"
-
-
-def _several(images: ImageSet) -> ImageSet:
-    if images.count < 2:
-        raise DataError(f"{images.name} holds {images.count} image(s); a distance needs at least 2, and thousands to "
+def _given(one: ImagesOf, protocol: str, chosen: Settings) -> ImageSet | Statistics:
+    """What stands at a name, looked at before weights are asked for: images, at least 2, or statistics."""
+    if isinstance(one, str | Path) and Path(one).suffix == ".npz":
+        return read_statistics(Path(one), protocol)
+    found = image_set(one, chosen.data_dir)
+    if found.count < 2:
+        raise DataError(f"{found.name} holds {found.count} image(s); a distance needs at least 2, and thousands to "
                         "mean something")  # fmt: skip
-    return images
+    return found
 
 
-def _side(one: ImagesOf, images: ImageSet | None, work: Extraction) -> Side:
-    if images is None:
-        gaussian, n = read_statistics(Path(cast(str, one)), work.dims)
-        return Side(Sample(gaussian), n)
-    return Side(Sample.of(work.features(images)), images.count, images.where)
+def _of_statistics(a: Statistics, b: Statistics, protocol: str, chosen: Settings) -> FidelityResult:
+    """The distance of what two files hold, which needs no network."""
+    way, held, dims = protocol_of(protocol), len(a.gaussian.mean), len(b.gaussian.mean)
+    if held != dims:
+        raise DataError(f"{a.path} holds statistics of {held} features and {b.path} of {dims}; give two of one network")
+    basis = Basis(way.name, way.resize, "the network of the files", dims, chosen.precision)
+    return compared(Side(Sample(a.gaussian), a.n), Side(Sample(b.gaussian), b.n), basis)
+
+
+def _side(given: ImageSet | Statistics, work: Extraction) -> Side:
+    if isinstance(given, Statistics):
+        return Side(Sample(given.of(work.dims)), given.n)
+    return Side(Sample.of(work.features(given)), given.count, given.where)
 
 
 def _moved(sets: list[ImageSet | None], work: Extraction, source: FeatureSource, precision: Precision) -> Moved | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -10,20 +10,17 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
-from inceptionlab.distances.comparing import Side, basis_of, compared
-from inceptionlab.distances.gaussians import Gaussian, Moments
-from inceptionlab.distances.intervals import Sample
+from inceptionlab.distances.comparing import basis_of, compared
 from inceptionlab.distances.measuring import source_of
 from inceptionlab.distances.networks import Extract, FeatureSource, extractor
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
 from inceptionlab.distances.result import FidelityResult
+from inceptionlab.distances.told import Told
 from inceptionlab.errors import ConfigError, DataError
-
-GATHERED = 1024
-"""Features that are gathered before they go into the moments."""
+from inceptionlab.storage import read_about, read_tensors, write_tensors
 
 
 class Fidelity:
@@ -37,6 +34,9 @@ class Fidelity:
     With `keep` the features stay in memory (8 KB an image at 2048) and all numbers are told; without it mean and
     covariance alone, whose memory does not grow, and the distance. Under an initialised process group `compute` is of
     all processes' images, and every process has to call it.
+
+    `save(path)` and `load(path)` keep what was told over a kill; `state_dict()` and `load_state_dict()` do so in a
+    checkpoint of one's own. Each process keeps its own.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Fidelity:
 
     def reset(self, real: bool = False) -> None:
         """Forget the generated images; with `real` the real ones too."""
-        self.generated = _Told(self.source.dims, self.keep)
+        self.generated = Told(self.source.dims, self.keep)
         if real:
-            self.real = _Told(self.source.dims, self.keep)
+            self.real = Told(self.source.dims, self.keep)
 
     def update(self, *, real: Tensor | None = None, generated: Tensor | None = None) -> None:
         """Add images `b 3 h w` to one side or to both. Raises `DataError` for what is no such batch."""
@@ -65,6 +65,42 @@ class Fidelity:
         sides = [told.side(name) for told, name in ((self.generated, "generated"), (self.real, "real"))]
         basis = basis_of(self.source, self.protocol, self.settings.precision)
         return compared(sides[0], sides[1], basis, self.source.classifier, self.settings.seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was told, by name: tensors, and "known_by", what they were computed by; for `load_state_dict`."""
+        sides = {"real": self.real, "generated": self.generated}
+        found = {f"{name}.{key}": value for name, told in sides.items() for key, value in told.state().items()}
+        return {"known_by": self._known_by, **found}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, in place of what was told. Raises `DataError` for one of another network, protocol or
+        precision, or of a metric with another `keep`, and for what is no such state.
+        """
+        if state.get("known_by") != self._known_by:
+            raise DataError(f"the state is of {state.get('known_by')!r} and this metric is of {self._known_by!r}; give "
+                            "the network, protocol, dims, settings and keep that it was saved with")  # fmt: skip
+        real, generated = Told(self.source.dims, self.keep), Told(self.source.dims, self.keep)
+        real.go_on(state, "real")
+        generated.go_on(state, "generated")
+        self.real, self.generated = real, generated
+
+    def save(self, path: Path | str) -> None:
+        """Write the state as safetensors, whole or not at all. Raises `StorageError` where it cannot be written."""
+        state = self.state_dict()
+        write_tensors(Path(path), state, {"known_by": state.pop("known_by")})
+
+    def load(self, path: Path | str) -> None:
+        """Go on from a file that `save` wrote. Raises `DataError` for a file that is not whole, and what
+        `load_state_dict` does.
+        """
+        if not Path(path).is_file():
+            raise DataError(f"there is no file {path}")
+        self.load_state_dict({**read_tensors(Path(path)), **read_about(Path(path))})
+
+    @property
+    def _known_by(self) -> str:
+        kept = "features" if self.keep else "moments"
+        return f"{self.source.identity}, {self.protocol.name}, {self.settings.precision}, {kept}"
 
     def metric(self) -> Any:
         """A metric of torchmetrics that calls this one, for its `MetricCollection`: `compute` gives tensors by name.
@@ -83,52 +119,6 @@ class Fidelity:
                 f"the features of {name} images are not finite; look at the images and the network's weights"
             )
         return found
-
-
-class _Told:
-    """What is known of one side: moments, or all features."""
-
-    def __init__(self, dims: int, keep: bool) -> None:
-        self.moments, self.keep = Moments.none(dims), keep
-        self.waiting: list[Tensor] = []
-
-    def add(self, features: Float[Tensor, "b d"]) -> None:
-        self.waiting.append(features)
-        if not self.keep and sum(map(len, self.waiting)) >= GATHERED:
-            self.moments = self._all()
-            self.waiting = []
-
-    def side(self, name: str) -> Side:
-        """The side of all processes."""
-        if not self.keep:
-            total = Moments.none(len(self.moments.mean))
-            for one in _gathered(self._all()):
-                total = total.merged(one)
-            _several(total.n, name)
-            return Side(Sample(Gaussian.of_moments(total)), total.n)
-        own = torch.cat([*self.waiting, torch.empty(0, len(self.moments.mean))])
-        features = torch.cat(_gathered(own))
-        _several(len(features), name)
-        return Side(Sample.of(features), len(features), lambda i: f"{name} image {i}")
-
-    def _all(self) -> Moments:
-        return self.moments.merged(Moments.of(torch.cat(self.waiting))) if self.waiting else self.moments
-
-
-def _gathered(own: Any) -> list[Any]:
-    """The value of each process."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return [own]
-    found: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(found, own)
-    return found
-
-
-def _several(count: int, name: str) -> None:
-    if count < 2:
-        raise DataError(
-            f"{count} {name} image(s) were told; call update({name}=images) with at least 2 before compute()"
-        )
 
 
 def _bytes(images: Tensor, name: str) -> np.ndarray:
@@ -152,20 +142,31 @@ def _metric_of(fidelity: Fidelity) -> Any:
         raise ConfigError("torchmetrics is not installed: pip install torchmetrics") from None
 
     class FidelityMetric(library.Metric):  # the class can only be made where the library is
-        """`Fidelity` as torchmetrics knows metrics."""
+        """`Fidelity` as torchmetrics knows metrics; its state is part of a state dict."""
 
         full_state_update = False
 
+        def __init__(self) -> None:
+            super().__init__(sync_on_compute=False)
+            self.fidelity = fidelity
+
         def update(self, *, real: Tensor | None = None, generated: Tensor | None = None) -> None:
-            fidelity.update(real=real, generated=generated)
+            self.fidelity.update(real=real, generated=generated)
 
         def compute(self) -> dict[str, Tensor]:
-            record = fidelity.compute().as_record()
+            record = self.fidelity.compute().as_record()
             names = {name: value for name, value in record.items() if type(value) is float}
             return {name: torch.tensor(value) for name, value in names.items()}
 
         def reset(self) -> None:
             cast(Callable[[], None], super().reset)()
-            fidelity.reset(real=True)
+            self.fidelity.reset(real=True)
 
-    return FidelityMetric(sync_on_compute=False)
+        def get_extra_state(self) -> dict[str, Any]:
+            return self.fidelity.state_dict()
+
+        def set_extra_state(self, state: dict[str, Any]) -> None:
+            self.fidelity.load_state_dict(state)
+            self._computed, self._update_count = None, 1  # or it warns that nothing was told
+
+    return FidelityMetric()

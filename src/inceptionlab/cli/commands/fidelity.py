@@ -31,7 +31,7 @@ def fidelity(
     dims
         Features that are compared: 64, 192, 768 or 2048.
     weights
-        The weights of the network: inception_v3.fid@pytorch-fid, which is fetched, or a file of pytorch-fid's or
+        The weights of the network (default: inception_v3.fid@pytorch-fid, fetched once): a file of pytorch-fid's or
         torch-fidelity's; or a run folder or a file of import-weights, of whose network the mean of the last map is
         compared (without --dims).
     save
