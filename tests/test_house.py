@@ -32,7 +32,7 @@ ORDER = {
            "layers.residual", "outline", "checkpointing", "initialise", "building", "features", "summary"],
     "weights": ["readers.layout", "readers.caffe", "readers.keras", "readers.tensorflow", "readers.reading", "scheme",
                 "named", "ordered", "folding", "unwrapping", "fetching", "loading", "creating", "exporting"],
-    "data": ["progress", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",
+    "data": ["progress", "ahead", "decode", "preprocess", "stores.images", "stores.lazy", "dataset", "split",
              "stores.decoded", "stores.streaming", "sources.naming", "sources.download", "sources.digits",
              "sources.pickled", "sources.parquet", "sources.cifar", "sources.idx", "sources.folder", "sources.hub",
              "sources.rows", "registry", "own", "addresses", "unlabelled", "image_sets", "audit", "batches",
@@ -45,7 +45,8 @@ ORDER = {
     "exporting": ["about", "engines", "pixels", "writers", "quantizing", "optimizing", "choosing"],
     "embedding": ["extraction"],
     "runs": ["options", "environment", "setup", "folder", "repeating", "beginning", "sentences", "dry", "log",
-             "progress", "configuring", "fitting", "prediction", "testing", "evaluating", "exporting", "publishing"],
+             "progress", "configuring", "fitting", "prediction", "predicting", "testing", "evaluating", "exporting",
+             "publishing"],
     "distances": ["options", "gaussians", "kernels", "scores", "neighbours", "intervals", "protocols", "networks",
                   "statistics", "result", "comparing", "measuring", "metric"],
     "studies": ["place", "statistics", "fractions", "widths", "design", "loading", "planning", "running", "results",
@@ -54,7 +55,7 @@ ORDER = {
                      "results", "measuring"],
     "web": ["batching", "words", "uploads", "app", "serving"],
     "cli": ["loggers", "shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
-            "training", "fidelity_words", "processes"],
+            "training", "fidelity_words", "prediction_words", "processes"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo", "source"}

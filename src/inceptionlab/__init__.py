@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from inceptionlab.runs.fitting import fit
     from inceptionlab.runs.folder import RunFolder
     from inceptionlab.runs.options import Choices, Machine
-    from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
+    from inceptionlab.runs.predicting import Prediction, Unreadable, predict, predictions
+    from inceptionlab.runs.prediction import Trained, load_run
     from inceptionlab.runs.progress import progress_bar
     from inceptionlab.runs.publishing import push
     from inceptionlab.runs.setup import Setup
@@ -117,7 +118,8 @@ _PLACES = {
     "runs.fitting": ("fit",),
     "runs.folder": ("RunFolder",),
     "runs.options": ("Choices", "Machine"),
-    "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
+    "runs.predicting": ("predict", "predictions", "Prediction", "Unreadable"),
+    "runs.prediction": ("load_run", "Trained"),
     "runs.progress": ("progress_bar",),
     "runs.publishing": ("push",),
     "runs.setup": ("Setup",),
@@ -159,7 +161,8 @@ __all__ = [
     # runs
     "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
     "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
-    "load_run", "push", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    "load_run", "push", "predict", "predictions", "Trained", "Prediction", "Unreadable", "evaluate", "Protocol",
+    "Evaluation", "Score",
     # distances between sets of images
     "fidelity", "save_statistics", "Fidelity", "FidelityResult",
     # speed

@@ -18,7 +18,8 @@ from inceptionlab import create_model
 from inceptionlab.cli import main
 from inceptionlab.exporting.engines import Engine
 from inceptionlab.report.page import style_sheet
-from inceptionlab.runs.prediction import Trained, predict
+from inceptionlab.runs.predicting import predict
+from inceptionlab.runs.prediction import Trained
 from inceptionlab.spec.codec import to_json
 from inceptionlab.storage import write_tensors
 

@@ -89,7 +89,9 @@ def _shown(default: object) -> object:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
+    """Run a command. Exit codes: 0 done, 1 done and something is amiss (images that cannot be read), 2 bad input (one
+    sentence on standard error), 130 interrupted.
+    """
     if code := exit_code(partial(_run, arguments)):
         sys.exit(code)
 
@@ -101,7 +103,8 @@ def _run(arguments: list[str] | None) -> None:
     warnings_only()
     try:
         with _reading_with(code) if code else nullcontext():
-            _app()(rest, exit_on_error=False, print_error=False)
+            # cyclopts takes a lone dash for an option; the name means the same
+            _app()(["/dev/stdin" if word == "-" else word for word in rest], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(str(error)) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
-    from inceptionlab.runs.prediction import Prediction
 
 SHOWN = 10
 
@@ -21,14 +20,6 @@ def ending(path: Path, wanted: str, what: str) -> None:
     """Refuse a name for a file that says another kind than is written. Raises `ConfigError`."""
     if path.suffix.lower() != wanted:
         raise ConfigError(f"{path} would hold {what}, which is {wanted[1:].upper()}; give a name that ends in {wanted}")
-
-
-def show_predictions(found: Sequence[Prediction]) -> None:
-    """Print the likeliest classes of images."""
-    for result in found:
-        print(result.path)
-        for one in result.top:
-            print(f"  {one.probability:7.2%}  {one.label}")
 
 
 def show_evaluation(found: Evaluation) -> None:

@@ -27,11 +27,11 @@ from inceptionlab.data.sources.naming import parse_name
 from inceptionlab.data.unlabelled import ImageSet, joined, of_bytes, of_hub, of_items, of_rows, of_samples, of_tensor
 from inceptionlab.errors import DataError, listed, nearest
 
-Images = Foreign | DataSet | Samples | Tensor
+Images = Foreign | ImageSet | DataSet | Samples | Tensor
 """What a user calls an image or images; a tensor is `n h w c` or `n c h w` of bytes."""
 ImagesOf = Images | Iterable[Images]
 TABLE = ".parquet"
-STANDARD_INPUT = "-"
+STANDARD_INPUT = ("-", "/dev/stdin")
 MOST_READ = 256 << 20
 """Bytes of standard input: one image, or the names of a few million."""
 _CONTROLS = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f]|\AP[1-6]\s")
@@ -49,6 +49,8 @@ def image_set(source: ImagesOf, data_dir: Path | None = None) -> ImageSet:
     """
     if isinstance(source, str | Path):
         return _by_text(str(source), data_dir)
+    if isinstance(source, ImageSet):
+        return source
     if isinstance(source, DataSet | Samples):
         return of_samples(source.train if isinstance(source, DataSet) else source, "samples")
     if isinstance(source, Tensor):
@@ -74,7 +76,7 @@ def gathered(sources: Iterable[Images], data_dir: Path | None = None) -> ImageSe
 
     for source in sources:
         names.append(str(source) if isinstance(source, str | Path) else "images")
-        if isinstance(source, DataSet | Samples | Tensor) or not _is_loose(source):
+        if isinstance(source, ImageSet | DataSet | Samples | Tensor) or not _is_loose(source):
             put_loose()
             parts.append(image_set(source, data_dir))
         else:
@@ -90,7 +92,7 @@ def _is_loose(source: Foreign) -> bool:
     if not isinstance(source, str | Path):
         return True
     text = str(source)
-    if os.path.isdir(text) or text.lower().endswith(TABLE) or text == STANDARD_INPUT:
+    if os.path.isdir(text) or text.lower().endswith(TABLE) or text in STANDARD_INPUT:
         return False
     if is_address(source) and not os.path.exists(text):
         check_address(text)
@@ -99,7 +101,7 @@ def _is_loose(source: Foreign) -> bool:
 
 
 def _by_text(text: str, data_dir: Path | None) -> ImageSet:
-    if text == STANDARD_INPUT:
+    if text in STANDARD_INPUT:
         return _of_standard_input()
     if _is_loose(text):
         return of_items(text, [text])

@@ -28,7 +28,8 @@ from torch import Tensor
 
 from inceptionlab.errors import DataError
 from inceptionlab.report.page import style_sheet
-from inceptionlab.runs.prediction import ClassProbability, Trained, likeliest
+from inceptionlab.runs.predicting import ClassProbability, likeliest
+from inceptionlab.runs.prediction import Trained
 from inceptionlab.web.batching import Batcher, BusyError
 from inceptionlab.web.uploads import MOST_FILES, Upload, is_form, uploads
 from inceptionlab.web.words import BUSY, FAILED, NO_METHOD, NO_PLACE, NOT_READ, TOP, Refusal, language_of
