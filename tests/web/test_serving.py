@@ -167,6 +167,18 @@ def test_a_form_of_files_is_answered_by_an_array_with_their_names(address, image
     assert (status, len(found)) == (200, MOST_FILES)
 
 
+def test_a_broken_file_of_a_form_is_said_beside_the_answers_to_the_others(address, image):
+    good, bad = ("file", "p.png", image.read_bytes()), ("file", "a.jpg", image.read_bytes()[:200])
+    for language, words in (("en", "a.jpg cannot be read as an image"), ("zh", "a.jpg 无法作为图片读取")):
+        status, found = sent(f"{address}/predict?top=2", bad, good, bad, good, Accept_Language=language)
+        assert (status, [one["file"] for one in found]) == (200, ["a.jpg", "p.png"] * 2)
+        assert [words in one.get("error", "") for one in found] == [True, False] * 2
+        assert found[1]["top"] == found[3]["top"]
+        assert found[1]["top"][0]["label"] == sent(f"{address}/predict", good)[1][0]["top"][0]["label"]
+    status, found = sent(f"{address}/predict", bad, bad)
+    assert (status, "a.jpg cannot be read" in found["error"]) == (400, True)
+
+
 @pytest.mark.parametrize(("parts", "status", "words"), [
     ([], 400, ("there is no image", "没有图片")),
     ([("note", None, b"hello")], 400, ("the field 'note' of the form is not a file", "不是文件")),
