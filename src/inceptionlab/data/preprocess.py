@@ -112,8 +112,10 @@ class Preprocess:
             raise DataError(
                 f"the images have {counted(images.shape[3], 'channel')} and the network takes {taken.channels}"
             )
-        x = images.permute(0, 3, 1, 2)
-        x = normalised(x, *self.mean_and_std(x.device), self.turned)
+        # whole rows at once: a mean for every three values in turn takes twice the time
+        mean, std = (one.view(-1).repeat(images.shape[2]) for one in self.mean_and_std(images.device))
+        x = (images.flatten(2) - mean).div_(std).view(images.shape).permute(0, 3, 1, 2)
+        x = x.flip(1) if self.turned else x
         if x.shape[2:] != self.size:
             x = F.interpolate(x, self.size, mode="bilinear", antialias=True)
         return x.contiguous(memory_format=torch.channels_last)
