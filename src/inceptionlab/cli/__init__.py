@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 """What each command does, and examples of it."""
+STANDARD_INPUT = "/dev/stdin"
 
 _EPILOGUE = (
     "Each command has its own --help with examples. A run holds no code: whose network has Blocks of one's own Python "
@@ -51,10 +52,16 @@ def _app() -> App:
         lines += f"\n\n{LAYOUT}" if about.get("folders") else ""
         group, _, command = name.rpartition(" ")
         module = (group or command).replace("-", "_")
-        place = f"inceptionlab.cli.commands.{module}:{command.replace('-', '_').replace('list', 'list_')}"
+        place = f"inceptionlab.cli.commands.{module}:{_function(command)}"
         (study if group else app).command(place, name=command, help=about["help"], help_epilogue=lines)
     app.register_install_completion_command(help="Complete commands and options with Tab: a line in your shell's file.")
     return app
+
+
+def _function(command: str) -> str:
+    """The function of a command; names that Python has taken end in an underscore."""
+    name = command.replace("-", "_")
+    return f"{name}_" if name in ("list", "help") else name
 
 
 def _in_boxes() -> HelpFormatter:
@@ -103,8 +110,7 @@ def _run(arguments: list[str] | None) -> None:
     warnings_only()
     try:
         with _reading_with(code) if code else nullcontext():
-            # cyclopts takes a lone dash for an option; the name means the same
-            _app()(["/dev/stdin" if word == "-" else word for word in rest], exit_on_error=False, print_error=False)
+            _app()(rest, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         raise ConfigError(str(error)) from None
 
@@ -118,13 +124,15 @@ def _reading_with(code: str) -> AbstractContextManager[None]:
 
 
 def _without_code(arguments: list[str]) -> tuple[list[str], str]:
-    """The arguments without `--code FILE`, which every command takes that reads a run, and the file."""
+    """The arguments without `--code FILE`, which every command takes that reads a run, and the file. A lone dash, which
+    cyclopts takes for an option, is called by its other name.
+    """
     rest, code = list[str](), ""
     words = iter(arguments)
     for word in words:
         option, equals, value = word.partition("=")
         if option != "--code":
-            rest.append(word)
+            rest.append(STANDARD_INPUT if word == "-" else word)
         elif code:
             raise ConfigError("--code is given twice; a run has one file")
         else:
