@@ -40,9 +40,11 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 class Extraction:
     """How `dims` features of an image are computed. `engine` is made when the first image needs it; `known_by` is what
     tells its values, and the way in which images are prepared, from another's.
+
+    `prepare` raises `DataError` for an image that cannot be read, or gives None: its features are then NaN.
     """
 
-    prepare: Callable[[ImageSet, int], Float[Tensor, "c h w"]]
+    prepare: Callable[[ImageSet, int], Float[Tensor, "c h w"] | None]
     engine: Callable[[], Extract]
     dims: int
     known_by: str
@@ -63,25 +65,30 @@ class Extraction:
         return torch.from_numpy(pages.features)
 
     def prepared(self, images: ImageSet, count: int) -> Float[Tensor, "b c h w"]:
-        """The inputs for some images, evenly spaced."""
+        """The inputs for some images, evenly spaced. Raises `DataError` where none of them can be read."""
         numbers = np.unique(np.linspace(0, images.count - 1, count).astype(int))
-        return torch.stack([self.prepare(images, int(i)) for i in numbers])
+        found = [one for i in numbers if (one := self.prepare(images, int(i))) is not None]
+        if not found:
+            raise DataError(f"none of {len(numbers)} images of {images.name} can be read")
+        return torch.stack(found)
 
     def _fill(self, pages: Pages, images: ImageSet, batches: list[int]) -> None:
-        engine = self.engine()
         for batch, inputs in self._decoded(pages, images, batches):
-            found = engine(torch.stack(inputs)).numpy()
-            wrong = np.flatnonzero(~np.isfinite(found).all(1))
+            found = np.full((len(inputs), self.dims), np.nan, np.float32)
+            there = [i for i, one in enumerate(inputs) if one is not None]
+            if there:
+                found[there] = self.engine()(torch.stack([one for one in inputs if one is not None])).numpy()
+            wrong = np.flatnonzero(~np.isfinite(found[there]).all(1))
             if len(wrong):
-                where = images.where(pages.numbers(batch)[int(wrong[0])])
+                where = images.where(pages.numbers(batch)[there[int(wrong[0])]])
                 raise DataError(f"the features of {where} are not finite; look at the network's weights")
             pages.put(batch, found)
 
     def _decoded(
         self, pages: Pages, images: ImageSet, batches: list[int]
-    ) -> Iterable[tuple[int, list[Float[Tensor, "c h w"]]]]:
+    ) -> Iterable[tuple[int, list[Float[Tensor, "c h w"] | None]]]:
         """The inputs of each batch, decoded and resized by threads while the network runs."""
-        waiting: deque[tuple[int, list[Future[Tensor]]]] = deque()
+        waiting: deque[tuple[int, list[Future[Tensor | None]]]] = deque()
         with ThreadPoolExecutor(self.workers) as pool:
             try:
                 todo = iter(batches)
