@@ -10,6 +10,7 @@ from inceptionlab.errors import ConfigError, counted, listed
 
 if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
+    from inceptionlab.embedding.records import SimilarImages
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.runs.prediction import Prediction
@@ -29,6 +30,14 @@ def show_predictions(found: Sequence[Prediction]) -> None:
         print(result.path)
         for one in result.top:
             print(f"  {one.probability:7.2%}  {one.label}")
+
+
+def show_similar(found: SimilarImages) -> None:
+    """Print the images that are nearest to others, with their distances."""
+    for query in found.queries:
+        print(query.name)
+        for one in query.nearest:
+            print(f"  {one.distance:8.4g}  {one.name}")
 
 
 def show_evaluation(found: Evaluation) -> None:

@@ -22,8 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 
-from inceptionlab.data.image_sets import ImageSet
 from inceptionlab.data.progress import followed
+from inceptionlab.data.unlabelled import ImageSet
 from inceptionlab.errors import DataError
 from inceptionlab.storage import cache_folder, folder_in_place
 
@@ -41,7 +41,8 @@ class Extraction:
     """How `dims` features of an image are computed. `engine` is made when the first image needs it; `known_by` is what
     tells its values, and the way in which images are prepared, from another's.
 
-    `prepare` raises `DataError` for an image that cannot be read, or gives None: its features are then NaN.
+    `prepare` raises `DataError` for an image that cannot be read, or gives None: its features are then NaN, and it is
+    tried again the next time.
     """
 
     prepare: Callable[[ImageSet, int], Float[Tensor, "c h w"] | None]
@@ -132,9 +133,9 @@ class Pages:
         return bool(self.sums[batch]) and self.sums[batch] == self._sum(batch)
 
     def put(self, batch: int, found: np.ndarray) -> None:
-        """Keep the features of a batch."""
+        """Keep the features of a batch, which counts as missing where some are NaN."""
         self.features[self.numbers(batch)] = found
-        self.sums[batch] = self._sum(batch)
+        self.sums[batch] = 0 if np.isnan(found).any() else self._sum(batch)
 
     def _sum(self, batch: int) -> int:
         return zlib.crc32(np.ascontiguousarray(self.features[self.numbers(batch)]).data) + 1

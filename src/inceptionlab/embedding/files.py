@@ -1,5 +1,5 @@
-"""Embeddings in files: .npz for NumPy, .safetensors, and Parquet for tables. Each holds `features` and `names`, and says
-of itself what the features are of; those of other programs need not.
+"""Embeddings in files: .npz for NumPy, .safetensors, and Parquet for tables. Each holds `features` and `names`, and
+says of itself what the features are of; those of other programs need not.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _read_parquet(path: Path) -> Read:
         parts = _parts_of(file)
         first = next(parts, np.zeros((0, 0), np.float32))
         features = mapped(_chained(first, parts), (len(names), first.shape[1]))
-        about: bytes = (schema.metadata or {}).get(ABOUT.encode(), b"")
+        about = cast(dict[bytes, bytes], schema.metadata or {}).get(ABOUT.encode(), b"")
     except (ValueError, OSError, NotImplementedError, AttributeError) as error:  # ArrowInvalid is a ValueError
         if isinstance(error, DataError):
             raise

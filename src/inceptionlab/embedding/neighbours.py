@@ -140,8 +140,8 @@ class _Search:
 
 
 def _error(dims: int) -> float:
-    """How far a product in fp32 may be from the exact one, over the product of the lengths: each of `dims` + 4 roundings
-    (the sum's and those of what was divided by its length) is at most 2^-24.
+    """How far a product in fp32 may be from the exact one, over the product of the lengths: `dims` + 4 roundings, the
+    sum's and those of what was divided by its length, of at most 2^-24 each.
     """
     return (dims + 4) * 2.0**-24 * 1.01
 

@@ -1,4 +1,4 @@
-"""What gives the features of one node of a network: all that computes it, and nothing else, then the mean of its map."""
+"""What gives the features of one node of a network: what computes it, and nothing else, then the mean of its map."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from inceptionlab.errors import SpecError
 from inceptionlab.nn.building import InceptionNetwork
@@ -26,6 +27,14 @@ class Pooled(nn.Module):
     def forward(self, x: Float[Tensor, "b d *map"]) -> Float[Tensor, "b d"]:
         """Average over height and width where there are any."""
         return x.mean((2, 3)) if x.ndim == 4 else x.flatten(1)
+
+
+class OnSphere(nn.Module):
+    """Features divided by their length."""
+
+    def forward(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """Divide; features that are all 0 stay."""
+        return F.normalize(x)
 
 
 class Share(nn.Module):
@@ -64,28 +73,29 @@ def _before(path: str, name: str, spec: Network) -> str:
     return ".".join(filter(None, (path, working[-1]))) if working else ""
 
 
-def lies_on_sphere(spec: Network, node: str) -> bool:
-    """Whether the features of a node are meant to be divided by their length: facenet's embedding (Schroff et al. 2015,
-    1503.03832, section 3).
+def lies_on_sphere(spec: Network, path: str) -> bool:
+    """Whether the features of a node are divided by their length: facenet's embedding (Schroff et al. 2015, 1503.03832,
+    section 3).
     """
-    return spec.name == facenet().name and node == usual_node(spec)
+    return spec.name == facenet().name and path == usual_node(spec)
 
 
 def at_node(network: InceptionNetwork, path: str) -> nn.Module:
     """A module of images `b c h w` to the features `b d` of the node at an address: the mean of its map, or a vector as
-    it is. It shares the weights of the network. Raises `SpecError` for an address without a node, naming the nearest.
+    it is; on the sphere where it lies there. It shares the modules of the network.
+
+    Raises `SpecError` for an address without a node, naming the nearest.
     """
-    find(network.spec, path)
+    spec = network.spec
+    find(spec, path)
     top, *rest = path.split(".")
-    hung = {name: after for after, name in network.heads.items()}
-    last = network.top_level.index(hung.get(top, top))
+    before = {name: after for after, name in network.heads.items()}
+    last = network.top_level.index(before.get(top, top)) + (top in before)  # an auxiliary head hangs behind its node
+    node = next((cast(Node, aux.head) for aux in spec.aux if aux.name == top), dict(spec.children).get(top))
     steps = [network.get_submodule(name) for name in network.top_level[:last]]
-    heads = {aux.name: cast(Node, aux.head) for aux in network.spec.aux}
-    if top in hung:
-        steps.append(network.get_submodule(network.top_level[last]))
-    node = heads.get(top) or dict(network.spec.children)[top]
-    steps += _steps(network.get_submodule(top), node, rest)
-    return Chain({**{str(i): step for i, step in enumerate(steps)}, "pooled": Pooled()}).eval()
+    steps += [*_steps(network.get_submodule(top), cast(Node, node), rest), Pooled()]
+    steps += [OnSphere()] if lies_on_sphere(spec, path) else []
+    return Chain({str(i): step for i, step in enumerate(steps)})
 
 
 def _steps(module: nn.Module, node: Node, names: Sequence[str]) -> Iterator[nn.Module]:

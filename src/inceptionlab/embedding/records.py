@@ -77,7 +77,33 @@ class Embeddings:
 
     def __repr__(self) -> str:
         n, d = self.features.shape
-        return f"<Embeddings: {counted(n, 'image')} x {d:,}, {self.origin or 'of an unknown network'}>"
+        return f"<Embeddings: {counted(n, 'image')} x {d:,} features, {self.origin or 'of an unknown network'}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An image that was found, and how far it is."""
+
+    name: str
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An image that was looked for, and its nearest, nearest first."""
+
+    name: str
+    nearest: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarImages:
+    """What `similar` found by a metric among `count` images; `unreadable` are sentences about images left out."""
+
+    metric: str
+    count: int
+    queries: tuple[Query, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 def mapped(parts: Iterable[Float32[np.ndarray, "m d"]], shape: tuple[int, int]) -> Float32[np.ndarray, "n d"]:
