@@ -1,9 +1,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTHONS ?= $(PYTHON)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test gpu-test check parity learning exports clean
+.PHONY: demo test gpu-test check parity learning exports docs dist clean
 
 demo: $(VENV)/.installed  ## train, test and report on real scanned digits
 	rm -rf runs/demo
@@ -37,8 +38,16 @@ learning: $(VENV)/.installed-dev  ## every member trains two steps on CIFAR-10 i
 exports: $(VENV)/.installed-dev  ## every network exported to ONNX and OpenVINO, run there and compared
 	$(BIN)/python -m tests.exports
 
+docs: $(VENV)/.installed-docs  ## the documentation as a site in build/site; a link that leads nowhere is an error
+	$(BIN)/python docs/build.py
+
+dist: $(VENV)/.installed-dev  ## wheel and sdist in dist; the wheel alone works in bare environments, its types are known
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	tests/release/check $(PYTHONS)
+
 clean:
-	rm -rf $(VENV) .oracles runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .oracles runs .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit("InceptionLab needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
@@ -53,3 +62,7 @@ $(VENV)/.installed-dev: $(VENV)/.python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	$(PIP) -e '.[tf]' || echo "no tensorflow for this machine: the tests of its checkpoints are skipped"
 	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
+	touch $@
