@@ -169,11 +169,13 @@ def _chained(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarr
 
 
 def _parts_of(file: Any) -> Iterator[Float32[np.ndarray, "m d"]]:
-    """The features of a Parquet file, some rows at a time."""
-    for batch in file.iter_batches(ROWS, columns=[FEATURES]):
-        column = batch.column(0)
-        flat: np.ndarray = column.flatten().to_numpy(zero_copy_only=False)
-        yield flat.reshape(len(column), -1).astype(np.float32, copy=False)
+    """The features of a Parquet file, a group of rows at a time: `iter_batches` would keep what it has read."""
+    for group in range(file.num_row_groups):
+        for chunk in file.read_row_group(group, columns=[FEATURES]).column(0).chunks:
+            if len(chunk.value_lengths().unique()) != 1 or chunk.null_count:
+                raise ValueError("its rows differ in how many features they have")
+            flat: np.ndarray = chunk.flatten().to_numpy(zero_copy_only=False)
+            yield flat.reshape(len(chunk), -1).astype(np.float32, copy=False)
 
 
 def _write_parquet(path: Path, found: Embeddings, about: str) -> None:
@@ -186,7 +188,7 @@ def _write_parquet(path: Path, found: Embeddings, about: str) -> None:
             rows = np.ascontiguousarray(found.features[start : start + ROWS])
             lists = arrow.FixedSizeListArray.from_arrays(arrow.array(rows.ravel()), width)
             names = arrow.array(found.where[start : start + ROWS], arrow.string())
-            writer.write_batch(arrow.record_batch([names, lists], schema=schema))
+            writer.write_table(arrow.table([names, lists], schema=schema))  # a group of rows, which is read at once
 
 
 FORMATS: dict[str, tuple[Callable[[Path], Read], Callable[[Path, Embeddings, str], None]]] = {
