@@ -61,10 +61,12 @@ def test_lengths_of_zero_and_beyond_fp32():
     found = nearest_rows(np.array([[3, 4], [0, 0]], np.float32), among, "abc", 3)
     np.testing.assert_allclose(found.distances, [[0, 1, 2], [1, 1, 1]], atol=1e-15)
     np.testing.assert_array_equal(found.rows, [[1, 0, 2], [0, 1, 2]])
-    large = np.float32(1e30) * np.array([[1, 0], [0, 1], [2, 0]], np.float32)
-    for metric in ("cosine", "euclidean"):
-        found = nearest_rows(large[:1], large, "abc", 1, metric)
-        assert (found.rows[0, 0], found.distances[0, 0]) == (0, 0)
+    for scale in (1e30, 1e-37):
+        rows = np.float32(scale) * np.array([[1, 1.1], [0, 1], [2, 0], [1, 1]], np.float32)
+        for metric in ("cosine", "euclidean"):
+            found = nearest_rows(rows[3:], rows, "abcd", 2, metric)
+            np.testing.assert_array_equal(found.rows, [[3, 0]])
+            assert found.distances[0, 0] < 1e-15
 
 
 def test_fewer_than_asked_for():

@@ -14,8 +14,8 @@ from inceptionlab.errors import ConfigError, DataError, nearest
 Metric = Literal["cosine", "euclidean"]
 QUERIES, ROWS = 256, 4096
 """Queries and rows whose products are in memory at once (8 MB, beside 64 MB of rows of 2,048 features)."""
-HUGE = 1e37
-"""Products above which fp32 has no numbers."""
+TINY, HUGE = 1e-30, 1e37
+"""Between these, products of lengths are told by fp32 with its full precision; beyond, in fp64."""
 PAIRS = 1024
 """Candidates that are in fp64 at once (16 MB a side at 2,048)."""
 
@@ -52,7 +52,8 @@ def nearest_rows(
     order, k = _ranks(names), min(top, len(among))
     found = [_Search(queries[i : i + QUERIES], order, k, metric) for i in range(0, len(queries), QUERIES)]
     for start in range(0, len(among), ROWS):
-        block = _Block.of(np.asarray(among[start : start + ROWS]), start, metric)
+        rows = np.asarray(among[start : start + ROWS])
+        block = _Block(rows, _lengths(rows), start)
         for one in found:
             one.look_at(block)
     empty = [Ranking(np.zeros((0, k), np.int64), np.zeros((0, k)))]
@@ -69,23 +70,11 @@ def _ranks(names: Sequence[str]) -> Int64[np.ndarray, " n"]:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Some rows, as they are and as products need them: for cosines divided by their lengths, otherwise with half the
-    squares of those.
-    """
+    """Some rows with their lengths, of which the first has the number `start`."""
 
-    plain: Float32[np.ndarray, "m d"]
-    values: Float32[np.ndarray, "m d"]
-    half_squares: Float[np.ndarray, " m"]
-    longest: float
+    rows: Float32[np.ndarray, "m d"]
+    lengths: Float[np.ndarray, " m"]
     start: int
-
-    @staticmethod
-    def of(rows: Float32[np.ndarray, "m d"], start: int, metric: Metric) -> _Block:
-        """Those of features."""
-        lengths = _lengths(rows)
-        if metric == "cosine":
-            return _Block(rows, _over(rows, lengths), np.zeros(len(rows)), 1.0, start)
-        return _Block(rows, rows, lengths**2 / 2, float(lengths.max()), start)
 
 
 class _Search:
@@ -101,21 +90,27 @@ class _Search:
         self.least = np.full((len(queries), 0), -np.inf)
 
     def look_at(self, block: _Block) -> None:
-        """Take the rows of a block that may be among the nearest. A score is larger the nearer a row is: the product,
-        less half the square of the row's length.
+        """Take the rows of a block that may be among the nearest. A score is larger the nearer a row is: the cosine, or
+        the product less half the square of the row's length.
         """
-        largest = self.longest * block.longest
-        values = block.values if largest.max() < HUGE else block.values.astype(np.float64)
-        scores = (self.values @ values.T).astype(np.float64) - block.half_squares
-        slack = _error(values.shape[1]) * largest
-        best = np.concatenate([self.least, scores - slack[:, None]], 1)  # each is at least so near
+        largest = self.longest[:, None] * block.lengths
+        told = ((largest > TINY) & (largest < HUGE) | (largest == 0)).all()
+        values = block.rows if told else block.rows.astype(np.float64)
+        scores, slack = (self.values @ values.T).astype(np.float64), _error(values.shape[1]) * largest
+        if self.metric == "cosine":
+            scores /= np.where(block.lengths > 0, block.lengths, 1)
+            slack = np.full_like(slack, _error(values.shape[1]))
+        else:
+            scores -= block.lengths**2 / 2
+        best = np.concatenate([self.least, scores - slack], 1)  # each is at least so near
         self.least = np.partition(best, -self.k, 1)[:, -self.k :] if best.shape[1] > self.k else best
         bound = self.least.min(1) if self.least.shape[1] == self.k else np.full(len(scores), -np.inf)
-        for query in np.flatnonzero((scores + slack[:, None] >= bound[:, None]).any(1)):
-            near = np.flatnonzero(scores[query] + slack[query] >= bound[query])
+        possible = scores + slack >= bound[:, None]
+        for query in np.flatnonzero(possible.any(1)):
+            near = np.flatnonzero(possible[query])
             for i in range(0, len(near), PAIRS):
                 part = near[i : i + PAIRS]
-                self._merge(int(query), part + block.start, self._exactly(int(query), block.plain[part]))
+                self._merge(int(query), part + block.start, self._exactly(int(query), block.rows[part]))
 
     def ranking(self) -> Ranking:
         """What was found."""

@@ -40,9 +40,10 @@ def _row(query: Query) -> list[Figure]:
 
 
 def _figure(name: str, label: str) -> Figure:
+    """A file is called by its folder and its name."""
     try:
         there = len(name) < 4096 and Path(name).is_file()
         source = image_source(np.asarray(decode(name, name, 3, (LARGEST, LARGEST)))) if there else ""
     except (DataError, OSError, ValueError):  # a name may be any text
         source = ""
-    return Figure(name, label, source)
+    return Figure("/".join(Path(name).parts[-2:]) if source else name, label, source)
