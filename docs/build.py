@@ -2,8 +2,9 @@
 
     python docs/build.py
 
-Each language is a folder of pages beside this file. To both come the pictures, and to the reference the page of all
-commands as their own help has it. A link or an anchor that leads nowhere ends it.
+Each language is a folder of pages beside this file. To both come the pictures, to the reference the page of all
+commands as their own help has it, and to the chapters of the tutorial what their code gave, which is run here. A cell
+that fails ends it, and so does a link or an anchor that leads nowhere.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import tomli_w
+from chapters import as_page, for_elsewhere, notebook_of, run, with_outputs
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build"
 LANGUAGES = ("en", "zh")
+RAN: dict[str, nbformat.NotebookNode] = {}
+"""The chapters that ran, by their pages' names."""
 REPOSITORY = "https://github.com/inceptionlab/inceptionlab/blob/main/"
 HOME = '<!doctype html><meta http-equiv="refresh" content="0; url=en/"><a href="en/">English</a>\n'
 
@@ -34,10 +40,31 @@ def pages_of(language: str) -> Path:
     folder = BUILD / "docs" / language
     shutil.copytree(DOCS / language, folder)
     shutil.copytree(DOCS / "images", folder / "images")
+    for page in sorted((folder / "tutorial").glob("*.md")):
+        chapter(page, language)
     for page in folder.rglob("*.md"):
         page.write_text(_with_links(page.read_text(encoding="utf-8")), encoding="utf-8")
     (folder / "reference" / "commands.md").write_text(commands(language), encoding="utf-8")
     return folder
+
+
+def chapter(page: Path, language: str) -> None:
+    """Put the outputs of a chapter's cells into its page, and the chapter among the notebooks.
+
+    The code of a chapter is the same in all languages, so it runs once.
+    """
+    notebook = notebook_of(page)
+    place = DOCS / "notebooks" / language / f"{page.stem}.ipynb"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(for_elsewhere(notebook), place)
+    if page.name in RAN:
+        with_outputs(notebook, RAN[page.name])
+    else:
+        print(f"running {page.relative_to(BUILD)}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            run(notebook, Path(folder))
+        RAN[page.name] = notebook
+    page.write_text(as_page(notebook, page.with_suffix("")), encoding="utf-8")
 
 
 def _with_links(text: str) -> str:

@@ -243,3 +243,9 @@ def test_the_image_of_the_front_page_is_what_is_drawn_today():
     assert image.read_text(encoding="utf-8") == draw(get_spec("googlenet.paper"), "inception3a"), (
         "draw it anew: inceptionlab draw googlenet.paper --node inception3a -o docs/images/inception_module.svg"
     )
+
+
+def test_a_notebook_shows_a_drawing_as_a_picture():
+    drawing = draw(get_spec("inception_net"), "inception1")
+    assert drawing._repr_svg_() == drawing
+    assert drawing.startswith("<svg")

@@ -55,7 +55,7 @@ ORDER = {
                      "results", "measuring"],
     "web": ["batching", "words", "uploads", "app", "serving"],
     "cli": ["loggers", "shell", "variant", "stopping", "network_tables", "tables", "reference", "study_words",
-            "training", "fidelity_words", "processes"],
+            "training", "fidelity_words", "processes", "topics"],
     "__main__": [],
 }  # fmt: skip
 NO_TORCH = {"errors", "spec", "analysis", "rules", "zoo", "source"}

@@ -278,3 +278,21 @@ def test_libraries_say_nothing_before_a_commands_own_words(tmp_path):
     )
     quiet = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_help_shows_guides_and_the_help_of_commands(capsys):
+    main(["help"])
+    assert "training" in capsys.readouterr().out
+    main(["help", "studies"])
+    text = capsys.readouterr().out
+    assert text.startswith("# Studies")
+    assert "<!--" not in text
+    main(["help", "study run"])
+    assert "Examples:" in capsys.readouterr().out
+
+
+def test_help_on_nothing_known_names_the_nearest(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["help", "trainin"])
+    assert end.value.code == 2
+    assert "training" in capsys.readouterr().err

@@ -25,7 +25,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")
         train = ["train", "inception_net | small_stem(32) | norm(batch) | widen(0.5)", "digits", "--epochs", "1"]
-        for words in (["--version"], ["list"], ["show", "inception_v4"], ["recipes"], [*train, "--out", run]):
+        for words in (
+            ["--version"],
+            ["list"],
+            ["show", "inception_v4"],
+            ["recipes"],
+            ["help", "studies"],
+            [*train, "--out", run],
+        ):
             subprocess.run([*command, *words], check=True, stdout=subprocess.DEVNULL)
         assert (Path(run) / "report.html").exists()
     print(f"inceptionlab {version('inceptionlab')} works from its wheel on Python {sys.version.split()[0]}")

@@ -13,7 +13,7 @@ from inceptionlab.analysis.figures import GAP, USUAL, Figure, Look, Part, Wire, 
 from inceptionlab.analysis.geometry import measure, measure_node
 from inceptionlab.analysis.measured import MeasuredNetwork, MeasuredNode
 from inceptionlab.analysis.scene import Scene, scene_of
-from inceptionlab.analysis.svg import to_svg
+from inceptionlab.analysis.svg import Drawing, to_svg
 from inceptionlab.analysis.words import describe
 from inceptionlab.errors import SpecError, nearest
 from inceptionlab.spec.network import Network
@@ -22,7 +22,7 @@ from inceptionlab.spec.nodes import Branches, Node, Residual, Seq
 AUX_GAP = 40.0
 
 
-def draw(network: Network, path: str = "", depth: int = 8, look: Look = USUAL) -> str:
+def draw(network: Network, path: str = "", depth: int = 8, look: Look = USUAL) -> Drawing:
     """An SVG document of a network, or of the node at `path`; blocks deeper than `depth` are one box each.
 
     `look` is the direction, whether parameters are written, and the colours. Hovering over a box shows its address,
@@ -31,7 +31,7 @@ def draw(network: Network, path: str = "", depth: int = 8, look: Look = USUAL) -
     return to_svg(scene(network, path, depth, look), look)
 
 
-def draw_node(node: Node, shape: tuple[int, int, int], title: str = "", look: Look = USUAL) -> str:
+def draw_node(node: Node, shape: tuple[int, int, int], title: str = "", look: Look = USUAL) -> Drawing:
     """An SVG document of one node on an input of `shape` (channels, height, width)."""
     return to_svg(_node_scene(measure_node(node, shape), title or describe(node), 8, look), look)
 

@@ -27,10 +27,19 @@ DARK: Colours = {
 BOXES = ("panel", "conv", "depthwise", "pool", "fuse", "gate", "head", "block", "other", "input", "sum")
 
 
-def to_svg(scene: Scene, look: Look) -> str:
+class Drawing(str):
+    """The text of an SVG document, which a notebook shows as the picture."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+
+def to_svg(scene: Scene, look: Look) -> Drawing:
     """An SVG document that needs nothing else; its colours follow the reader's system unless `look` says otherwise."""
     width, height = f"{scene.width:g}", f"{scene.height:g}"
-    return (
+    return Drawing(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="network" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img"><title>{escape(scene.title)}</title><style>{_style(look)}</style>'
         f'<path class="ground" d="M0 0H{width}V{height}H0Z"/>'

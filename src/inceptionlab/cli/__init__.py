@@ -51,10 +51,16 @@ def _app() -> App:
         lines += f"\n\n{LAYOUT}" if about.get("folders") else ""
         group, _, command = name.rpartition(" ")
         module = (group or command).replace("-", "_")
-        place = f"inceptionlab.cli.commands.{module}:{command.replace('-', '_').replace('list', 'list_')}"
+        place = f"inceptionlab.cli.commands.{module}:{_function(command)}"
         (study if group else app).command(place, name=command, help=about["help"], help_epilogue=lines)
     app.register_install_completion_command(help="Complete commands and options with Tab: a line in your shell's file.")
     return app
+
+
+def _function(command: str) -> str:
+    """The function of a command; names that Python has taken end in an underscore."""
+    name = command.replace("-", "_")
+    return f"{name}_" if name in ("list", "help") else name
 
 
 def _in_boxes() -> HelpFormatter:
