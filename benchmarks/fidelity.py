@@ -26,9 +26,10 @@ from torch import Tensor
 
 from inceptionlab.data.image_sets import image_set
 from inceptionlab.distances.gaussians import Gaussian, frechet
-from inceptionlab.distances.measuring import BATCH, CALIBRATING
-from inceptionlab.distances.networks import extractor, network_source
+from inceptionlab.distances.measuring import BATCH
+from inceptionlab.distances.networks import network_source
 from inceptionlab.distances.protocols import PROTOCOLS
+from inceptionlab.embedding.extractors import CALIBRATING, extractor
 
 Run = Callable[[Tensor], Tensor]
 """Images `b 3 32 32` of bytes to features `b 2048`, resize and all."""
@@ -60,7 +61,7 @@ def ours(weights: Path, images: Tensor) -> dict[str, Run]:
 
         for precision in precisions:
             source = network_source(weights, 2048, way)
-            run = extractor(source, prepared(images[:CALIBRATING]), precision, "cpu")
+            run = extractor(source.module, prepared(images[:CALIBRATING]), precision, "cpu")
             found[f"InceptionLab, {protocol}, {precision}"] = lambda x, run=run, prepared=prepared: run(prepared(x))
     return found
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from inceptionlab.distances.measuring import fidelity, save_statistics
     from inceptionlab.distances.metric import Fidelity
     from inceptionlab.distances.result import FidelityResult
+    from inceptionlab.embedding.files import read_embeddings, save_embeddings
+    from inceptionlab.embedding.options import Computation
+    from inceptionlab.embedding.records import Embeddings, SimilarImages
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.dry import Plan, plan
+    from inceptionlab.runs.embedding import embed, similar
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.exporting import export
     from inceptionlab.runs.fitting import fit
@@ -92,6 +96,9 @@ _PLACES = {
     "data.own": ("as_dataset",),
     "data.preprocess": ("create_transform", "Preprocess"),
     "data.registry": ("load_data", "list_datasets"),
+    "embedding.files": ("read_embeddings", "save_embeddings"),
+    "embedding.options": ("Computation",),
+    "embedding.records": ("Embeddings", "SimilarImages"),
     "errors": (
         "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
         "ExportError", "MeasurementError", "MissingExtra",
@@ -113,6 +120,7 @@ _PLACES = {
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.dry": ("plan", "Plan"),
+    "runs.embedding": ("embed", "similar"),
     "runs.evaluating": ("evaluate",),
     "runs.exporting": ("export",),
     "runs.fitting": ("fit",),
@@ -163,6 +171,8 @@ __all__ = [
     "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
     "load_run", "push", "predict", "predictions", "Trained", "Prediction", "Unreadable", "evaluate", "Protocol",
     "Evaluation", "Score",
+    # features of images
+    "embed", "Embeddings", "Computation", "save_embeddings", "read_embeddings", "similar", "SimilarImages",
     # distances between sets of images
     "fidelity", "save_statistics", "Fidelity", "FidelityResult",
     # speed

@@ -10,6 +10,7 @@ from inceptionlab.errors import ConfigError, counted, listed
 
 if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
+    from inceptionlab.embedding.records import SimilarImages
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
 
@@ -20,6 +21,14 @@ def ending(path: Path, wanted: str, what: str) -> None:
     """Refuse a name for a file that says another kind than is written. Raises `ConfigError`."""
     if path.suffix.lower() != wanted:
         raise ConfigError(f"{path} would hold {what}, which is {wanted[1:].upper()}; give a name that ends in {wanted}")
+
+
+def show_similar(found: SimilarImages) -> None:
+    """Print the images that are nearest to others, with their distances."""
+    for query in found.queries:
+        print(query.name)
+        for one in query.nearest:
+            print(f"  {one.distance:8.4g}  {one.name}")
 
 
 def show_evaluation(found: Evaluation) -> None:

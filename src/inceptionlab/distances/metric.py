@@ -16,10 +16,12 @@ from inceptionlab.distances.comparing import Side, basis_of, compared
 from inceptionlab.distances.gaussians import Gaussian, Moments
 from inceptionlab.distances.intervals import Sample
 from inceptionlab.distances.measuring import source_of
-from inceptionlab.distances.networks import Extract, FeatureSource, extractor
+from inceptionlab.distances.networks import FeatureSource
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
 from inceptionlab.distances.result import FidelityResult
+from inceptionlab.embedding.extraction import Extract
+from inceptionlab.embedding.extractors import extractor
 from inceptionlab.errors import ConfigError, DataError
 
 GATHERED = 1024
@@ -76,7 +78,7 @@ class Fidelity:
     def _features(self, images: np.ndarray, name: str) -> Float[Tensor, "b d"]:
         inputs = torch.stack([self.protocol.prepare(image) for image in images])
         if self.engine is None:
-            self.engine = extractor(self.source, inputs, self.settings.precision, self.settings.device)
+            self.engine = extractor(self.source.module, inputs, self.settings.precision, self.settings.device)
         found = self.engine(inputs).clone()
         if not found.isfinite().all().item():
             raise DataError(
