@@ -72,6 +72,12 @@ def test_facenets_embedding_lies_on_the_sphere():
     torch.testing.assert_close(found, raw / raw.norm(dim=1, keepdim=True))
 
 
+def test_maps_are_averaged_once():
+    """OpenVINO 2026.4 computes a global pool at the end of a network in 8 bits wrongly, and a mean rightly."""
+    kinds = [type(module).__name__ for module in at_node(create_model("small_fast"), "avgpool").children()]
+    assert kinds[-2:] == ["Concat", "Pooled"]
+
+
 def test_networks_without_a_classifier_of_their_own():
     body = Seq(a=Conv(4), b=Conv(8))
     assert usual_node(Network("own", Seq(), body, Seq())) == "b"
