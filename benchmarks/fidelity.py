@@ -35,9 +35,10 @@ from torch import Tensor
 from inceptionlab.benchmarking.peaks import measured_peaks
 from inceptionlab.data.image_sets import image_set
 from inceptionlab.distances.gaussians import Gaussian, frechet
-from inceptionlab.distances.measuring import BATCH, CALIBRATING
-from inceptionlab.distances.networks import extractor, network_source
+from inceptionlab.distances.measuring import BATCH
+from inceptionlab.distances.networks import network_source
 from inceptionlab.distances.protocols import PROTOCOLS
+from inceptionlab.embedding.extractors import CALIBRATING, extractor
 from inceptionlab.runs.environment import device_name
 from inceptionlab.storage import write, write_json
 
@@ -79,7 +80,7 @@ def ours(weights: Path, images: Tensor) -> dict[str, Run]:
 
     found: dict[str, Run] = {}
     for precision in ("fp32", "bf16", "int8"):
-        run = extractor(source, prepared(images[:CALIBRATING]), precision, "cpu")
+        run = extractor(source.module, prepared(images[:CALIBRATING]), precision, "cpu")
         found[f"InceptionLab, {precision}"] = lambda x, run=run: run(prepared(x))
     return found
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from inceptionlab.distances.measuring import fidelity, save_statistics
     from inceptionlab.distances.metric import Fidelity
     from inceptionlab.distances.result import FidelityResult
+    from inceptionlab.embedding.files import read_embeddings, save_embeddings
+    from inceptionlab.embedding.options import Computation
+    from inceptionlab.embedding.records import Embeddings, SimilarImages
     from inceptionlab.errors import (
         ConfigError,
         DataError,
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from inceptionlab.runs.beginning import continued
     from inceptionlab.runs.configuring import configure
     from inceptionlab.runs.dry import Plan, plan
+    from inceptionlab.runs.embedding import embed, similar
     from inceptionlab.runs.evaluating import evaluate
     from inceptionlab.runs.explaining import Explained, attribute, explain_predictions
     from inceptionlab.runs.exporting import export
@@ -67,7 +71,8 @@ if TYPE_CHECKING:
     from inceptionlab.runs.folder import RunFolder
     from inceptionlab.runs.looking import BranchReport, explain_branches
     from inceptionlab.runs.options import Choices, Machine
-    from inceptionlab.runs.prediction import Prediction, Trained, load_run, predict
+    from inceptionlab.runs.predicting import Prediction, Unreadable, predict, predictions
+    from inceptionlab.runs.prediction import Trained, load_run
     from inceptionlab.runs.progress import progress_bar
     from inceptionlab.runs.publishing import push
     from inceptionlab.runs.setup import Setup
@@ -105,6 +110,9 @@ _PLACES = {
     "data.own": ("as_dataset",),
     "data.preprocess": ("create_transform", "Preprocess"),
     "data.registry": ("load_data", "list_datasets"),
+    "embedding.files": ("read_embeddings", "save_embeddings"),
+    "embedding.options": ("Computation",),
+    "embedding.records": ("Embeddings", "SimilarImages"),
     "errors": (
         "InceptionLabError", "SpecError", "SizeError", "ConfigError", "DataError", "StorageError", "RunError",
         "ExportError", "MeasurementError", "MissingExtra",
@@ -139,6 +147,7 @@ _PLACES = {
     "runs.beginning": ("continued",),
     "runs.configuring": ("configure",),
     "runs.dry": ("plan", "Plan"),
+    "runs.embedding": ("embed", "similar"),
     "runs.evaluating": ("evaluate",),
     "runs.explaining": ("attribute", "explain_predictions", "Explained"),
     "runs.exporting": ("export",),
@@ -146,7 +155,8 @@ _PLACES = {
     "runs.folder": ("RunFolder",),
     "runs.looking": ("explain_branches", "BranchReport"),
     "runs.options": ("Choices", "Machine"),
-    "runs.prediction": ("load_run", "predict", "Trained", "Prediction"),
+    "runs.predicting": ("predict", "predictions", "Prediction", "Unreadable"),
+    "runs.prediction": ("load_run", "Trained"),
     "runs.progress": ("progress_bar",),
     "runs.publishing": ("push",),
     "runs.setup": ("Setup",),
@@ -198,7 +208,10 @@ __all__ = [
     # runs
     "recipe", "Recipe", "list_recipes", "recipe_fields", "training_flop", "configure", "plan", "Plan", "continued",
     "Choices", "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
-    "load_run", "push", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
+    "load_run", "push", "predict", "predictions", "Trained", "Prediction", "Unreadable", "evaluate", "Protocol",
+    "Evaluation", "Score",
+    # features of images
+    "embed", "Embeddings", "Computation", "save_embeddings", "read_embeddings", "similar", "SimilarImages",
     # distances between sets of images
     "fidelity", "save_statistics", "Fidelity", "FidelityResult",
     # speed

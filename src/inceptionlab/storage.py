@@ -8,9 +8,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from inceptionlab.errors import DataError, InceptionLabError, StorageError
 
@@ -33,25 +33,38 @@ def write(path: Path, content: bytes | str) -> None:
     _write_parts(path, [content.encode() if isinstance(content, str) else content])
 
 
-def _write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file from its parts, of which no more than one is held. A device or a pipe at its place is written to:
-    a rename would put a file in the place of /dev/null.
+def _write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file from its parts, of which no more than one is held."""
+    with file_in_place(path) as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def file_in_place(path: Path) -> Generator[BinaryIO]:
+    """A file beside `path` to fill, which becomes `path` at the end of the block. A device or a pipe at its place is
+    written to: a rename would put a file in the place of /dev/null. Raises `StorageError` where the disk is full, and
+    what the block raises; what stood there before is kept.
     """
     partial, size = path.with_name(f".{path.name}.{os.getpid()}.part"), 0
+    straight = path.exists() and not (path.is_file() or path.is_dir())
     try:
-        straight = path.exists() and not (path.is_file() or path.is_dir())
         with (path if straight else partial).open("wb") as file:
-            for part in parts:
-                size += len(part)
-                file.write(part)
-            file.flush()
+            try:
+                yield file
+                file.flush()
+            finally:
+                size = 0 if straight else file.tell()
             if not straight:
                 os.fsync(file.fileno())
         if not straight:
             os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise StorageError(f"{path} could not be written ({size:,} bytes): {_why(error, path)}") from None
+    finally:
+        if not straight:
+            with suppress(OSError):
+                partial.unlink()
 
 
 def _why(error: OSError, path: Path) -> str:
@@ -153,10 +166,10 @@ def write_each_tensor(
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
 
-    def parts() -> Iterator[bytes]:
+    def parts() -> Iterator[bytes | memoryview]:
         yield len(text).to_bytes(8, "little") + text
         for name in names:
-            yield get(name).detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+            yield get(name).detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
     _write_parts(path, parts())
 

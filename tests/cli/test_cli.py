@@ -209,7 +209,7 @@ def test_predict(capsys, finished, tmp_path):
         Image.fromarray(digits().test.images[i, :, :, 0].numpy()).resize((50, 40)).save(path)
         paths.append(str(path))
     _, out, _ = run(capsys, "predict", str(finished), *paths, "--top", "3", "--json")
-    results = json.loads(out)
+    results = [json.loads(line) for line in out.splitlines()]
     assert [r["path"] for r in results] == paths
     top = results[0]["top"]
     assert len(top) == 3

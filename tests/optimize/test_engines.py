@@ -221,7 +221,7 @@ def test_commands_take_engines(run, tmp_path, capsys):
     predictions = []
     for engine in ([], ["--engine", "openvino"], ["--engine", "torch"]):
         main(["predict", str(run), str(image), "--json", *engine])
-        predictions.append(json.loads(capsys.readouterr().out)[0]["top"][0]["label"])
+        predictions.append(json.loads(capsys.readouterr().out)["top"][0]["label"])
     assert len(set(predictions)) == 1
     main(["evaluate", str(run), "--json", "--engine", "onnxruntime"])
     assert json.loads(capsys.readouterr().out)["top1"] == json.loads((run / "test.json").read_text())["top1"]

@@ -116,7 +116,7 @@ def test_exported_files_predict_and_are_evaluated(capsys, finished, photos, tmp_
     code, out, err = run(capsys, "predict", file, image, "--engine", "auto", "--json")
     assert code == 0
     assert err == f"engine: {theirs.engine}, {load_engine(file).why}\n"
-    assert json.loads(out)[0]["engine"] == theirs.engine
+    assert json.loads(out)["engine"] == theirs.engine
     code, out, _ = run(capsys, "evaluate", file, "--data", photos, "--skip-unreadable")
     assert code == 0
     assert f"by {theirs.engine}" in out
@@ -146,7 +146,7 @@ def test_a_file_of_others_is_refused(capsys, photos, tmp_path):
 def test_auto_says_what_it_chose_and_why(capsys, finished, photos):
     code, out, err = run(capsys, "predict", finished, photos / "val" / "ants" / "0.png", "--engine", "auto", "--json")
     assert code == 0
-    engine = json.loads(out)[0]["engine"]
+    engine = json.loads(out)["engine"]
     assert err.startswith(f"engine: {engine}, the fastest here in batches of 1 image ({engine} ")
     assert err.count("\n") == 1
     assert load_run(finished).engine is None

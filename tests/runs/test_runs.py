@@ -17,7 +17,8 @@ from inceptionlab.runs.dry import plan
 from inceptionlab.runs.fitting import fit
 from inceptionlab.runs.folder import RunFolder
 from inceptionlab.runs.options import Choices, Machine
-from inceptionlab.runs.prediction import load_run, predict
+from inceptionlab.runs.predicting import predict
+from inceptionlab.runs.prediction import load_run
 from inceptionlab.runs.testing import test as read_test_set
 from inceptionlab.runs.testing import train
 from inceptionlab.spec import Block, Seq

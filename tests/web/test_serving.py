@@ -18,7 +18,8 @@ from inceptionlab import create_model
 from inceptionlab.cli import main
 from inceptionlab.exporting.engines import Engine
 from inceptionlab.report.page import style_sheet
-from inceptionlab.runs.prediction import Trained, predict
+from inceptionlab.runs.predicting import predict
+from inceptionlab.runs.prediction import Trained
 from inceptionlab.spec.codec import to_json
 from inceptionlab.storage import write_tensors
 
@@ -164,6 +165,18 @@ def test_a_form_of_files_is_answered_by_an_array_with_their_names(address, image
     assert (status, len(found), len(found[0]["top"])) == (200, 1, 5)
     status, found = sent(f"{address}/predict", *[parts[0]] * MOST_FILES)
     assert (status, len(found)) == (200, MOST_FILES)
+
+
+def test_a_broken_file_of_a_form_is_said_beside_the_answers_to_the_others(address, image):
+    good, bad = ("file", "p.png", image.read_bytes()), ("file", "a.jpg", image.read_bytes()[:200])
+    for language, words in (("en", "a.jpg cannot be read as an image"), ("zh", "a.jpg 无法作为图片读取")):
+        status, found = sent(f"{address}/predict?top=2", bad, good, bad, good, Accept_Language=language)
+        assert (status, [one["file"] for one in found]) == (200, ["a.jpg", "p.png"] * 2)
+        assert [words in one.get("error", "") for one in found] == [True, False] * 2
+        assert found[1]["top"] == found[3]["top"]
+        assert found[1]["top"][0]["label"] == sent(f"{address}/predict", good)[1][0]["top"][0]["label"]
+    status, found = sent(f"{address}/predict", bad, bad)
+    assert (status, "a.jpg cannot be read" in found["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(("parts", "status", "words"), [

@@ -264,7 +264,7 @@ def test_commands_take_the_name(web, served, monkeypatch, tmp_path, capsys):
     image = photograph(tmp_path)
     monkeypatch.chdir(tmp_path)
     main(["predict", "googlenet@torchvision", str(image), "--top", "2", "--json"])
-    found = json.loads(capsys.readouterr().out)[0]["top"]
+    found = json.loads(capsys.readouterr().out)["top"]
     assert found[0]["label"] == imagenet_classes()[found[0]["index"]]
     main(["export", "googlenet@torchvision", "--to", "torch"])
     assert (tmp_path / "googlenet.torchvision.pt2").is_file()

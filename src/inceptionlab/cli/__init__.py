@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 """What each command does, and examples of it."""
+STANDARD_INPUT = "/dev/stdin"
 
 _EPILOGUE = (
     "Each command has its own --help with examples. A run holds no code: whose network has Blocks of one's own Python "
@@ -97,7 +98,9 @@ def _shown(default: object) -> object:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command. Exit codes: 0 done, 2 bad input (one sentence on standard error), 130 interrupted."""
+    """Run a command. Exit codes: 0 done, 1 done and something is amiss (images that cannot be read), 2 bad input (one
+    sentence on standard error), 130 interrupted.
+    """
     if code := exit_code(partial(_run, arguments)):
         sys.exit(code)
 
@@ -138,13 +141,15 @@ def _reading_with(code: str) -> AbstractContextManager[None]:
 
 
 def _without_code(arguments: list[str]) -> tuple[list[str], str]:
-    """The arguments without `--code FILE`, which every command takes that reads a run, and the file."""
+    """The arguments without `--code FILE`, which every command takes that reads a run, and the file. A lone dash, which
+    cyclopts takes for an option, is called by its other name.
+    """
     rest, code = list[str](), ""
     words = iter(arguments)
     for word in words:
         option, equals, value = word.partition("=")
         if option != "--code":
-            rest.append(word)
+            rest.append(STANDARD_INPUT if word == "-" else word)
         elif code:
             raise ConfigError("--code is given twice; a run has one file")
         else:

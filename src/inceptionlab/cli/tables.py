@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ from inceptionlab.errors import ConfigError, counted, listed
 
 if TYPE_CHECKING:
     from inceptionlab.data.audit import Findings
+    from inceptionlab.embedding.records import SimilarImages
     from inceptionlab.evaluation.metrics import Score
     from inceptionlab.evaluation.protocol import Evaluation
     from inceptionlab.runs.explaining import Explained
-    from inceptionlab.runs.prediction import Prediction
 
 SHOWN = 10
 
@@ -24,12 +24,12 @@ def ending(path: Path, wanted: str, what: str) -> None:
         raise ConfigError(f"{path} would hold {what}, which is {wanted[1:].upper()}; give a name that ends in {wanted}")
 
 
-def show_predictions(found: Sequence[Prediction]) -> None:
-    """Print the likeliest classes of images."""
-    for result in found:
-        print(result.path)
-        for one in result.top:
-            print(f"  {one.probability:7.2%}  {one.label}")
+def show_similar(found: SimilarImages) -> None:
+    """Print the images that are nearest to others, with their distances."""
+    for query in found.queries:
+        print(query.name)
+        for one in query.nearest:
+            print(f"  {one.distance:8.4g}  {one.name}")
 
 
 def show_explanations(found: Explained) -> None:

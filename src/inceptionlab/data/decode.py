@@ -21,6 +21,8 @@ SMALLEST = 4
 LARGEST = 100_000_000
 """Pixels; an image of 10,000 x 10,000 is read, one of 20,000 x 20,000 is refused before it is unpacked."""
 
+ORIENTATION = 0x0112
+"""The tag of EXIF that says how an image is turned."""
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _OPENING = Lock()
 
@@ -87,8 +89,13 @@ def _why(file: str | Path | IO[bytes], error: Exception) -> str:
 
 
 def upright(image: Image.Image, channels: int) -> Image.Image:
-    """An image turned as its EXIF says, as RGB (3 channels) or grey (1)."""
-    return ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
+    """An image turned as its EXIF says, as RGB (3 channels) or grey (1); the image itself where it is so already, since
+    Pillow's functions would copy it each time.
+    """
+    mode = "RGB" if channels == 3 else "L"
+    image.load()  # a PNG may have its EXIF behind its pixels
+    turned = image if image.getexif().get(ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
+    return turned if turned.mode == mode else turned.convert(mode)
 
 
 def _opened(file: str | Path | IO[bytes]) -> Image.Image:

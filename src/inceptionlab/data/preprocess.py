@@ -86,19 +86,20 @@ class Preprocess:
         """
         return self.stored(decode(file, where, self.input.channels, least=self.stored_size))
 
-    def prepare(self, image: Foreign, where: str = "the image") -> Float[Tensor, "1 c h w"]:
-        """The input for an image: a file, one of Pillow's, or an array `h w`, `h w 1` or `h w 3` of bytes.
-
-        Raises `DataError`, naming `where`, for what cannot be read, is too small or too large.
+    def pixels(self, image: Foreign, where: str = "the image") -> UInt8[np.ndarray, "h w c"]:
+        """An image at the size at which it is kept: a file, one of Pillow's, or an array `h w`, `h w 1` or `h w 3` of
+        bytes. Raises `DataError`, naming `where`, for what cannot be read, is too small or too large.
         """
         if isinstance(image, np.ndarray):
             image = as_image(image, where)
-        if isinstance(image, Image.Image):
-            check_size(image.size, where)
-            pixels = self.stored(upright(image, self.input.channels))
-        else:
-            pixels = self.read(image, where)
-        return self.batch(torch.from_numpy(pixels)[None])
+        if not isinstance(image, Image.Image):
+            return self.read(image, where)
+        check_size(image.size, where)
+        return self.stored(upright(image, self.input.channels))
+
+    def prepare(self, image: Foreign, where: str = "the image") -> Float[Tensor, "1 c h w"]:
+        """The input for an image, of which `pixels` says what it may be and what is raised."""
+        return self.batch(torch.from_numpy(self.pixels(image, where))[None])
 
     def batch(self, images: UInt8[Tensor, "b h w c"]) -> Float[Tensor, "b c h2 w2"]:
         """The inputs for images as they stand in a data set."""
@@ -111,8 +112,10 @@ class Preprocess:
             raise DataError(
                 f"the images have {counted(images.shape[3], 'channel')} and the network takes {taken.channels}"
             )
-        x = images.permute(0, 3, 1, 2)
-        x = normalised(x, *self.mean_and_std(x.device), self.turned)
+        # whole rows at once: a mean for every three values in turn takes twice the time
+        mean, std = (one.view(-1).repeat(images.shape[2]) for one in self.mean_and_std(images.device))
+        x = (images.flatten(2) - mean).div_(std).view(images.shape).permute(0, 3, 1, 2)
+        x = x.flip(1) if self.turned else x
         if x.shape[2:] != self.size:
             x = F.interpolate(x, self.size, mode="bilinear", antialias=True)
         return x.contiguous(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 Item = TypeVar("Item")
 
@@ -17,6 +17,9 @@ def watched(console: Console) -> bool:
 
 
 def followed(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
-    """The items, with a bar that says what is going on while they are taken."""
+    """The items, with a bar that says what is going on while they are taken. What is printed meanwhile goes where it
+    would go without it: rich would send standard output to the bar's terminal.
+    """
     console = Console(stderr=True)
-    return track(items, what, total, console=console, transient=True, disable=not watched(console))
+    with Progress(console=console, transient=True, disable=not watched(console), redirect_stdout=False) as progress:
+        yield from progress.track(items, total, description=what)

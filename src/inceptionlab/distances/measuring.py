@@ -14,19 +14,20 @@ from inceptionlab.data.image_sets import ImageSet, ImagesOf, image_set
 from inceptionlab.distances.comparing import Side, basis_of, compared
 from inceptionlab.distances.gaussians import CHUNK, Gaussian, frechet, moments_of
 from inceptionlab.distances.intervals import Sample
-from inceptionlab.distances.networks import FeatureSource, any_network, extractor, network_source, of_member
+from inceptionlab.distances.networks import FeatureSource, any_network, network_source, of_member
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
 from inceptionlab.distances.result import Basis, FidelityResult, Moved
 from inceptionlab.distances.statistics import Statistics, read_statistics, write_statistics
-from inceptionlab.embedding.extraction import Extract, Extraction, threads
-from inceptionlab.errors import ConfigError, DataError
+from inceptionlab.embedding.extraction import Extract, Extraction
+from inceptionlab.embedding.extractors import CALIBRATING, extractor, is_here
+from inceptionlab.errors import DataError
 from inceptionlab.exporting.about import Precision
 from inceptionlab.nn.building import InceptionNetwork
 
 BATCH = 32
-CALIBRATING, TRIED = 64, 64
-"""Images that calibrate 8 bits, and images of each side on which a precision below fp32 is compared with it."""
+TRIED = 64
+"""Images of each side on which a precision below fp32 is compared with it."""
 
 
 def fidelity(
@@ -86,8 +87,7 @@ def save_statistics(
 
 def extraction(source: FeatureSource, protocol: str, images: ImageSet | None, chosen: Settings) -> Extraction:
     """How features are computed; `images` are those that an engine is compared or calibrated on."""
-    if chosen.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("there is no CUDA device here; give device cpu")
+    is_here(chosen.device)
     way = protocol_of(protocol)
     known_by = f"{way.name}-{source.identity}-{chosen.precision}-{chosen.device}"
     if chosen.precision == "int8" and images is not None:
@@ -97,12 +97,12 @@ def extraction(source: FeatureSource, protocol: str, images: ImageSet | None, ch
     def engine() -> Extract:
         assert images is not None  # no image, no features to compute
         samples = plain.prepared(images, CALIBRATING if chosen.precision == "int8" else 2)
-        return extractor(source, samples, chosen.precision, chosen.device)
+        return extractor(source.module, samples, chosen.precision, chosen.device)
 
     def prepare(images: ImageSet, number: int) -> Float[Tensor, "3 h w"]:
         return way.prepare(images.pixels(number))
 
-    plain = Extraction(prepare, engine, source.dims, known_by, BATCH, chosen.workers or threads())
+    plain = Extraction(prepare, engine, source.dims, known_by, BATCH, chosen.workers)
     return plain
 
 

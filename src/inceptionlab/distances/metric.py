@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from inceptionlab.distances.comparing import basis_of, compared
 from inceptionlab.distances.measuring import source_of
-from inceptionlab.distances.networks import Extract, FeatureSource, extractor
+from inceptionlab.distances.networks import FeatureSource
 from inceptionlab.distances.options import Settings
 from inceptionlab.distances.protocols import ProtocolName, protocol_of
 from inceptionlab.distances.result import FidelityResult
 from inceptionlab.distances.told import Told
+from inceptionlab.embedding.extraction import Extract
+from inceptionlab.embedding.extractors import extractor
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.storage import read_about, read_tensors, write_tensors
 
@@ -112,7 +114,7 @@ class Fidelity:
     def _features(self, images: np.ndarray, name: str) -> Float[Tensor, "b d"]:
         inputs = torch.stack([self.protocol.prepare(image) for image in images])
         if self.engine is None:
-            self.engine = extractor(self.source, inputs, self.settings.precision, self.settings.device)
+            self.engine = extractor(self.source.module, inputs, self.settings.precision, self.settings.device)
         found = self.engine(inputs).clone()
         if not found.isfinite().all().item():
             raise DataError(

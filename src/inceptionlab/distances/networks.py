@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,13 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.distances.protocols import SIDE, ImageProtocol
-from inceptionlab.embedding.extraction import Extract
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.choosing import key_of
-from inceptionlab.exporting.engines import Precision, open_engine
-from inceptionlab.exporting.optimizing import optimize
 from inceptionlab.exporting.pixels import Normalised
-from inceptionlab.exporting.quantizing import quantized
 from inceptionlab.nn.building import InceptionNetwork, build
 from inceptionlab.nn.layers.branches import Chain
 from inceptionlab.runs.prediction import load_run
@@ -127,24 +122,3 @@ def any_network(module: nn.Module, side: int = SIDE) -> FeatureSource:
     for value in module.state_dict().values():
         content.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return FeatureSource(module, type(module).__name__, content.hexdigest()[:24], found.shape[1])
-
-
-def extractor(source: FeatureSource, samples: Float[Tensor, "b 3 h w"], precision: Precision, device: str) -> Extract:
-    """What computes features quickly: rewritten exactly in fp32 (a module that is not ours as it is), in bf16, fp16 or,
-    by OpenVINO, in int8, which `samples` calibrate. Raises `ConfigError` for an unknown precision.
-    """
-    if precision == "int8":
-        with tempfile.TemporaryDirectory() as folder:
-            path = quantized(source.module, None, samples, Path(folder) / "features", agreement=0).path
-            run: Extract = open_engine(path, "openvino", "int8").run
-        return run
-    module = source.module.to(device)
-    plain = precision == "fp32" and not isinstance(module, Chain)
-    # an example of one image has its filters packed: 4 % of the time of batches of 16 on a CPU
-    fast = module if plain else optimize(module, samples[:1].to(device), precision)
-
-    @torch.inference_mode()
-    def compute(images: Tensor) -> Tensor:
-        return fast(images.to(device)).cpu()
-
-    return compute

@@ -1,30 +1,18 @@
-"""How features of images are computed, for Python and the command line alike; torch is not needed to read it."""
+"""How features of images are computed and compared, for Python and the command line alike; torch is not needed to read
+it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-from inceptionlab.decoding import Natural, validate
-from inceptionlab.exporting.about import Precision
+from inceptionlab.decoding import Natural
+from inceptionlab.embedding.options import Computation
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Computation):
     """How features are computed, and what draws resamples."""
 
-    precision: Precision = "fp32"
-    """Arithmetic of the network: "fp32", exact; "bf16", "fp16" or "int8" (by OpenVINO), which say how far they move the
-    value."""
-    device: Literal["cpu", "cuda", "mps"] = "cpu"
-    """"cpu", "cuda" or "mps"."""
-    workers: Natural = 0
-    """Threads that decode and resize while the network runs (0: as many as cores)."""
-    data_dir: Path | None = None
-    """Folder in which named data sets are looked for."""
     seed: Natural = 0
     """Seed of the resamples and parts by which a distance's interval and limit are found."""
-
-    def __post_init__(self) -> None:
-        validate(self)

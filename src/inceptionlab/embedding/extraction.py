@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 
-from inceptionlab.data.image_sets import ImageSet
+from inceptionlab.data.ahead import read_ahead
 from inceptionlab.data.progress import followed
+from inceptionlab.data.unlabelled import ImageSet
 from inceptionlab.errors import DataError
 from inceptionlab.storage import cache_folder, folder_in_place
 
 FORMAT = 1
-AHEAD = 2
-"""Batches that are decoded ahead of the one in work."""
 FEATURES, SUMS = "features.npy", "sums.npy"
 Extract = Callable[[Float[Tensor, "b c h w"]], Float[Tensor, "b d"]]
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
@@ -40,9 +38,12 @@ _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 class Extraction:
     """How `dims` features of an image are computed. `engine` is made when the first image needs it; `known_by` is what
     tells its values, and the way in which images are prepared, from another's.
+
+    `prepare` raises `DataError` for an image that cannot be read, or gives None: its features are then NaN, and it is
+    tried again the next time. It runs in `workers` threads (0: as many as cores).
     """
 
-    prepare: Callable[[ImageSet, int], Float[Tensor, "c h w"]]
+    prepare: Callable[[ImageSet, int], Float[Tensor, "c h w"] | None]
     engine: Callable[[], Extract]
     dims: int
     known_by: str
@@ -66,36 +67,34 @@ class Extraction:
         return torch.from_numpy(pages.features)
 
     def prepared(self, images: ImageSet, count: int) -> Float[Tensor, "b c h w"]:
-        """The inputs for some images, evenly spaced."""
+        """The inputs for some images, evenly spaced. Raises `DataError` where none of them can be read."""
         numbers = np.unique(np.linspace(0, images.count - 1, count).astype(int))
-        return torch.stack([self.prepare(images, int(i)) for i in numbers])
+        found = [one for i in numbers if (one := self.prepare(images, int(i))) is not None]
+        if not found:
+            raise DataError(f"none of {len(numbers)} images of {images.name} can be read")
+        return torch.stack(found)
 
     def _fill(self, pages: Pages, images: ImageSet, batches: list[int]) -> None:
-        engine = self.engine()
         for batch, inputs in self._decoded(pages, images, batches):
-            found = engine(torch.stack(inputs)).numpy()
-            wrong = np.flatnonzero(~np.isfinite(found).all(1))
+            found = np.full((len(inputs), self.dims), np.nan, np.float32)
+            there = [i for i, one in enumerate(inputs) if one is not None]
+            if there:
+                found[there] = self.engine()(torch.stack([one for one in inputs if one is not None])).numpy()
+            wrong = np.flatnonzero(~np.isfinite(found[there]).all(1))
             if len(wrong):
-                where = images.where(pages.numbers(batch)[int(wrong[0])])
+                where = images.where(pages.numbers(batch)[there[int(wrong[0])]])
                 raise DataError(f"the features of {where} are not finite; look at the network's weights")
             pages.put(batch, found)
 
     def _decoded(
         self, pages: Pages, images: ImageSet, batches: list[int]
-    ) -> Iterable[tuple[int, list[Float[Tensor, "c h w"]]]]:
+    ) -> Iterable[tuple[int, list[Float[Tensor, "c h w"] | None]]]:
         """The inputs of each batch, decoded and resized by threads while the network runs."""
-        waiting: deque[tuple[int, list[Future[Tensor]]]] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                todo = iter(batches)
-                for _ in followed(batches, f"features of {images.name}", len(batches)):
-                    while len(waiting) <= AHEAD and (batch := next(todo, None)) is not None:
-                        waiting.append((batch, [pool.submit(self.prepare, images, i) for i in pages.numbers(batch)]))
-                    batch, inputs = waiting.popleft()
-                    yield batch, [one.result() for one in inputs]
-            except BaseException:  # an image cannot be read, or whoever asked goes away
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        decoded = read_ahead(map(pages.numbers, batches), partial(self.prepare, images), self.workers)
+        with closing(decoded):
+            watched = followed(decoded, f"features of {images.name}", len(batches))
+            for batch, inputs in zip(batches, watched, strict=True):
+                yield batch, [_readable(one) for one in inputs]
 
     def _pages(self, images: ImageSet) -> Pages:
         """The file of a set's features, made where there is none."""
@@ -128,9 +127,9 @@ class Pages:
         return bool(self.sums[batch]) and self.sums[batch] == self._sum(batch)
 
     def put(self, batch: int, found: np.ndarray) -> None:
-        """Keep the features of a batch."""
+        """Keep the features of a batch, which counts as missing where some are NaN."""
         self.features[self.numbers(batch)] = found
-        self.sums[batch] = self._sum(batch)
+        self.sums[batch] = 0 if np.isnan(found).any() else self._sum(batch)
 
     def _sum(self, batch: int) -> int:
         return zlib.crc32(np.ascontiguousarray(self.features[self.numbers(batch)]).data) + 1
@@ -171,6 +170,8 @@ def _rank() -> int:
     return distributed.get_rank() if _processes() > 1 else 0
 
 
-def threads() -> int:
-    """Threads that decode, unless told otherwise."""
-    return min(32, os.cpu_count() or 1)
+def _readable(one: Tensor | DataError | None) -> Tensor | None:
+    """An input. Raises the error that stands in its place."""
+    if isinstance(one, DataError):
+        raise one
+    return one

@@ -40,7 +40,7 @@ def engine_of(network: InceptionNetwork, name: EngineName, batch: int = 1) -> En
     if device.type != "cpu":
         if name not in ("auto", "torch"):
             raise ConfigError(f"{name} runs on the CPU here; give --device cpu, or --engine torch")
-        fast = optimize(network, _example(network, batch).to(device))
+        fast = optimize(network, example_of(network, batch).to(device))
         return Engine("torch", "fp32", fast, why=f"the one that runs on {device.type}" if name == "auto" else "")
     if name != "auto":
         return _made(network, name, batch)
@@ -77,7 +77,7 @@ def _why(times: Mapping[str, float], batch: int) -> str:
 
 def _made(network: InceptionNetwork, name: str, batch: int) -> Engine:
     if name == "torch":
-        return Engine("torch", "fp32", optimize(network, _example(network, batch)))
+        return Engine("torch", "fp32", optimize(network, example_of(network, batch)))
     path = cache_folder("engines") / f"{key_of(network)}.onnx"
     if not path.exists():
         partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
@@ -86,7 +86,7 @@ def _made(network: InceptionNetwork, name: str, batch: int) -> Engine:
     return open_engine(path, cast(EngineName, name))
 
 
-def _example(network: InceptionNetwork, batch: int) -> Tensor:
+def example_of(network: InceptionNetwork, batch: int) -> Tensor:
     """One image or two, which says as much as a large batch."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(min(batch, 2), *network.spec.input.shape, generator=generator)

@@ -14,17 +14,10 @@ import numpy as np
 from inceptionlab.data.audit import Findings, Pair, Seen
 from inceptionlab.data.decode import decode
 from inceptionlab.errors import DataError, counted
-from inceptionlab.report.page import LARGEST, Table, image_source, moment, render
+from inceptionlab.report.page import LARGEST, Figure, Table, image_source, moment, render
 
 SHOWN = 60
 """Pairs and sentences of a kind that the page shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    name: str
-    label: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +25,7 @@ class _Pairs:
     title: str
     what: str
     count: int
-    pairs: list[tuple[_Figure, _Figure]]
+    pairs: list[tuple[Figure, Figure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +104,9 @@ def _pairs(title: str, what: str, pairs: Sequence[Pair], top: str) -> _Pairs:
     return _Pairs(title, what, len(pairs), shown)
 
 
-def _figure(one: Seen, top: str) -> _Figure:
+def _figure(one: Seen, top: str) -> Figure:
     name = Path(one.name).relative_to(top).as_posix() if top else one.name
-    return _Figure(name, one.label, image_source(_pixels(one)))
+    return Figure(name, one.label, image_source(_pixels(one)))
 
 
 def _pixels(one: Seen) -> np.ndarray:

@@ -35,6 +35,15 @@ class Table:
     left: tuple[int, ...] = (0,)
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An image with what stands under it; `source` is its address within the page, "" for one that cannot be shown."""
+
+    name: str
+    label: str
+    source: str
+
+
 def render(template: str, page: Any) -> str:
     """A page: the template sees the dataclass `page` under that name. All but charts is escaped."""
     return _environment().get_template(template).render(page=page)

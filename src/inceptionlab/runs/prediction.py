@@ -1,22 +1,16 @@
-"""From a run, or a file of weights, and images to classes."""
+"""What predicts: the network of a run or of a file of weights, or an exported file by its engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
 
 from inceptionlab import storage
 from inceptionlab.data.preprocess import Preprocess
-from inceptionlab.errors import ConfigError, DataError, RunError, counted
+from inceptionlab.errors import ConfigError, RunError, counted
 from inceptionlab.exporting.about import About, EngineName
 from inceptionlab.exporting.choosing import engine_of
 from inceptionlab.exporting.engines import RUNNING, Engine, Runner, load_engine
@@ -84,35 +78,6 @@ class Opened:
     def device(self) -> torch.device:
         """Engines take images on the CPU."""
         return torch.device("cpu")
-
-
-@dataclass(frozen=True, slots=True)
-class ClassProbability:
-    """A class and how likely it is."""
-
-    label: str
-    index: int
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The likeliest classes of an image, likeliest first; `path` is its file, or "image 3" for one without, and
-    `engine` what computed them.
-    """
-
-    path: str
-    top: tuple[ClassProbability, ...]
-    engine: str = "torch"
-
-    @property
-    def label(self) -> str:
-        """The likeliest class."""
-        return self.top[0].label
-
-    def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{escape(one.label)}</td><td>{one.probability:.2%}</td></tr>" for one in self.top)
-        return f"<table><caption>{escape(self.path)}</caption>{rows}</table>"
 
 
 Source = Trained | Opened | RunFolder | Path | str
@@ -217,30 +182,3 @@ def _with_weights(spec: Network, weights: Path, device: str | torch.device) -> I
 
 def _placed(network: InceptionNetwork, device: str | torch.device) -> InceptionNetwork:
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-
-
-def likeliest(logits: Float[Tensor, " classes"], classes: tuple[str, ...], top: int) -> tuple[ClassProbability, ...]:
-    """The `top` likeliest classes, likeliest first."""
-    probability = logits.float().softmax(0).cpu()
-    best = [int(i) for i in probability.topk(min(top, len(probability))).indices]
-    return tuple(ClassProbability(classes[i], i, float(probability[i])) for i in best)
-
-
-@torch.inference_mode()
-def predict(source: Source, images: Iterable[str | Path | Image.Image | np.ndarray], top: int = 5) -> list[Prediction]:
-    """The likeliest classes of each image by a trained network, prepared as the network was trained.
-
-    An image is a file, a Pillow image, or pixels `h w c` or `h w` of bytes.
-    """
-    trained, given = load(source), [images] if isinstance(images, str | Path | Image.Image) else list(images)
-    if not given:
-        raise DataError("no image was given; name at least one file after the run folder")
-    if top < 1:
-        raise ConfigError(f"--top {top}: ask for at least 1 class")
-    results: list[Prediction] = []
-    name = trained.engine.name if trained.engine else "torch"
-    for number, image in enumerate(given):
-        where = str(image) if isinstance(image, str | Path) else f"image {number}"
-        x = trained.preprocess.prepare(image, where).to(trained.device)
-        results.append(Prediction(where, likeliest(trained.run(x)[0], trained.classes, top), name))
-    return results

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.data.image_sets import image_set
 from inceptionlab.data.preprocess import Preprocess
-from inceptionlab.embedding.extraction import Extract, Extraction, threads
+from inceptionlab.embedding.extraction import Extract, Extraction
 from inceptionlab.errors import SpecError
 from inceptionlab.exporting.choosing import key_of
 from inceptionlab.nn.building import InceptionNetwork
@@ -109,7 +109,7 @@ def _features(
 
     known_by = f"{key_of(trunk)}-{'mirrored' if mirrored else 'head'}-{preprocess.input!r}"
     dims = linear_head(network).in_features
-    return Extraction(prepare, engine, dims, known_by, BATCH, threads()).features(image_set(samples))
+    return Extraction(prepare, engine, dims, known_by, BATCH, 0).features(image_set(samples))
 
 
 def _computed(trunk: InceptionNetwork, mirrored: bool) -> Extract:

@@ -3,7 +3,8 @@
 GET  /          the page
 GET  /model     the network, its classes and its input
 GET  /health    whether it answers
-POST /predict   an image file as the body, or image files as a form; `?top=5` for how many classes
+POST /predict   an image file as the body, or image files as a form; `?top=5` for how many classes. Of files in a form
+                that cannot be read the answer says why, beside the others; it is refused where none can be
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from torch import Tensor
 
 from inceptionlab.errors import DataError
 from inceptionlab.report.page import style_sheet
-from inceptionlab.runs.prediction import ClassProbability, Trained, likeliest
+from inceptionlab.runs.predicting import ClassProbability, likeliest
+from inceptionlab.runs.prediction import Trained
 from inceptionlab.web.batching import Batcher, BusyError
 from inceptionlab.web.uploads import MOST_FILES, Upload, is_form, uploads
-from inceptionlab.web.words import BUSY, FAILED, NO_METHOD, NO_PLACE, NOT_READ, TOP, Refusal, language_of
+from inceptionlab.web.words import BUSY, FAILED, NO_METHOD, NO_PLACE, NOT_READ, TOP, Language, Refusal, language_of
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -82,6 +84,15 @@ class FileAnswer:
     milliseconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class FileError:
+    """An entry for a file that cannot be read: why, in the language that is asked for."""
+
+    file: str
+    error: str
+    milliseconds: float
+
+
 def application(trained: Trained, engine: str = "torch", batch: int = 8) -> Starlette:
     """The web application of a trained network; requests that wait together run in batches of at most `batch`."""
     batcher = Batcher(trained.run, batch, patience=max(8 * batch, 2 * MOST_FILES))
@@ -127,22 +138,39 @@ async def _predict(trained: Trained, batcher: Batcher, request: Request) -> Resp
     """An object for a body; for a form an array with an entry a file."""
     top, given, began = _top(request), await uploads(request), time.perf_counter()
     try:
-        inputs = [await asyncio.to_thread(_prepared, trained, one) for one in given]
-        logits = await asyncio.gather(*(batcher.logits(x.to(trained.device)) for x in inputs))
+        read = [await asyncio.to_thread(_prepared, trained, one) for one in given]
+        inputs = [x.to(trained.device) for x in read if isinstance(x, Tensor)]
+        if not inputs and isinstance(read[0], Refusal):
+            raise read[0]
+        logits = iter(await asyncio.gather(*map(batcher.logits, inputs)))
     except BusyError:
         raise Refusal(503, BUSY, headers={"Retry-After": "1"}) from None
     took = round(1e3 * (time.perf_counter() - began), 2)
-    tops = [likeliest(row, trained.classes, top) for row in logits]
     if not is_form(request):
-        return JSONResponse(asdict(Answer(tops[0], took)))
-    return JSONResponse([asdict(FileAnswer(one.name, top, took)) for one, top in zip(given, tops, strict=True)])
+        return JSONResponse(asdict(Answer(likeliest(next(logits), trained.classes, top), took)))
+    language = _language(request)
+    entries = [
+        FileError(one.name, x.said(language), took) if isinstance(x, Refusal)
+        else FileAnswer(one.name, likeliest(next(logits), trained.classes, top), took)
+        for one, x in zip(given, read, strict=True)
+    ]  # fmt: skip
+    return JSONResponse([asdict(entry) for entry in entries], headers=_spoken(language))
 
 
-def _prepared(trained: Trained, one: Upload) -> Float[Tensor, "1 c h w"]:
+def _prepared(trained: Trained, one: Upload) -> Float[Tensor, "1 c h w"] | Refusal:
+    """The input for an image, or why there is none."""
     try:
         return trained.preprocess.prepare(io.BytesIO(one.content), one.name or "what was sent")
     except DataError as error:
-        raise Refusal(400, NOT_READ, (error, f"{one.name} " if one.name else "这个文件")) from None
+        return Refusal(400, NOT_READ, (error, f"{one.name} " if one.name else "这个文件"))
+
+
+def _language(request: Request) -> Language:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+def _spoken(language: Language) -> dict[str, str]:
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
 def _top(request: Request) -> int:
@@ -155,9 +183,8 @@ def _top(request: Request) -> int:
 async def _refused(request: Request, error: Exception) -> Response:
     """A sentence in the language that is asked for."""
     refusal = error if isinstance(error, Refusal) else Refusal(500, FAILED)
-    language = language_of(request.headers.get("accept-language", ""))
-    headers = {"Content-Language": language, "Vary": "Accept-Language", **refusal.headers}
-    return JSONResponse({"error": refusal.sentence.said(language, *refusal.values)}, refusal.status, headers)
+    language = _language(request)
+    return JSONResponse({"error": refusal.said(language)}, refusal.status, _spoken(language) | refusal.headers)
 
 
 async def _misplaced(request: Request, error: Exception) -> Response:

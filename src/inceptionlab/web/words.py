@@ -66,6 +66,10 @@ class Refusal(Exception):  # noqa: N818  (what it is)
     values: tuple[object, ...] = ()
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
+    def said(self, language: Language) -> str:
+        """Why, in a language."""
+        return self.sentence.said(language, *self.values)
+
 
 def language_of(accepted: str) -> Language:
     """The language of an Accept-Language header ("zh-CN,zh;q=0.9,en;q=0.8"): the one of ours that is wanted most."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,11 +13,32 @@ from cyclopts import Parameter
 from inceptionlab.exporting.about import EngineName
 
 
+@dataclass(frozen=True)
+class By:
+    """What computes."""
+
+    engine: EngineName | None = None
+    """What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", "auto" for the one measured to be
+    fastest here (default: the network as it is, which starts soonest; of an exported file, its usual engine)."""
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    """"cpu", "cuda" or "mps"."""
+    batch_size: int = 32
+    """Images that are run at a time."""
+    workers: int = 0
+    """Threads that decode images while the network runs (0: as many as cores)."""
+    data_dir: Path | None = None
+    """Folder in which named data sets are looked for."""
+
+
 def predict(
-    run: Path, *images: Path, top: int = 5, device: Literal["cpu", "cuda", "mps"] = "cpu",
-    engine: EngineName | None = None, json_: Annotated[bool, Parameter(name="--json")] = False,
+    run: Path, *images: str, top: int | None = None, threshold: float = 0.0,
+    csv: Annotated[bool, Parameter(name="--csv")] = False, json_: Annotated[bool, Parameter(name="--json")] = False,
+    by: Annotated[By | None, Parameter(name="*")] = None,
 ) -> None:  # fmt: skip
     """Show the likeliest classes of images by a trained network, prepared as the network was trained.
+
+    Goes on past images that cannot be read, and says which. Exit code 1 where there were some, 2 where none could be
+    read.
 
     Parameters
     ----------
@@ -24,27 +46,41 @@ def predict(
         A run folder, as train printed it, a file that import-weights wrote, NAME@WEIGHTS (see list --pretrained), or a
         file that export wrote (.onnx, .xml, .pt2).
     images
-        Image files.
+        Image files, folders (images in them and below them), patterns in quotes ("photos/**/*.jpg"), http and https
+        addresses, .parquet files, sets by name (cifar10#test) or of the hub (hf:OWNER/NAME#SPLIT); "-" for standard
+        input: an image, or names of files and addresses one a line, as its first bytes tell.
     top
-        How many classes to show.
-    device
-        "cpu", "cuda" or "mps".
-    engine
-        What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", "auto" for the one measured to be
-        fastest here (default: the network as it is, which starts soonest; of an exported file, its usual engine).
+        How many classes to show (default: 5; 1 in CSV and in the table of more than 10 images).
+    threshold
+        Leave out classes less likely than this, a probability from 0 to 1.
+    csv
+        Print rows: path, rank, label, probability, error.
     json_
-        Print an array of objects.
+        Print an object a line for each image: its path, its classes and the engine, or its path and an error.
+    by
+        What computes.
     """
-    from dataclasses import asdict
+    from inceptionlab.cli.prediction_words import FEW, HEADER, show_predictions, words_of
+    from inceptionlab.data.image_sets import gathered
+    from inceptionlab.errors import ConfigError
+    from inceptionlab.runs.predicting import check_numbers, predictions
+    from inceptionlab.runs.prediction import load
 
-    from inceptionlab.cli.tables import show_predictions
-    from inceptionlab.runs import prediction
-
-    trained = prediction.load(run, device, engine)
-    results = prediction.predict(trained, list(images), top)
+    how = by or By()
+    if csv and json_:
+        raise ConfigError("--csv and --json are two forms of one output; give one of them")
+    check_numbers(5 if top is None else top, threshold, how.batch_size, how.workers)
+    found = gathered(images, how.data_dir)
+    trained = load(run, how.device, how.engine, min(how.batch_size, found.count))
     if trained.engine and trained.engine.why:
         print(f"engine: {trained.engine.name}, {trained.engine.why}", file=sys.stderr)
-    if json_:
-        print(json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False))
-    else:
-        show_predictions(results)
+    form = "csv" if csv else "json" if json_ else "table" if found.count > FEW else "list"
+    answers = predictions(
+        trained, found, top or (1 if form in ("csv", "table") else 5), threshold, how.batch_size, how.workers
+    )
+    if csv:
+        print(HEADER)
+    with closing(answers):
+        failed = show_predictions(answers, words_of(form, found, threshold), found.count)
+    if failed:
+        sys.exit(1)

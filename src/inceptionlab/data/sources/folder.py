@@ -80,7 +80,7 @@ def find_images(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
                 f"{folder} has {counted(len(classes), 'class folder')}; put the images of each class in a folder"
             )
         for label, name in enumerate(classes):
-            found = sorted(_walk(folder / name))
+            found = sorted(files_below(folder / name))
             if not found:
                 raise DataError(f"the class folder {folder / name} holds no image ({', '.join(SUFFIXES)})")
             files += found
@@ -92,8 +92,10 @@ def find_images(folder: Path) -> tuple[tuple[str, ...], list[str], list[int]]:
     return tuple(classes), files, labels
 
 
-def _walk(folder: Path) -> list[str]:
-    """The image files below a folder. Raises `DataError` for one that cannot be listed, or is reached twice."""
+def files_below(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """The image files in a folder and below it, in no order. Raises `DataError` for a folder that is reached twice,
+    `OSError` for one that cannot be listed.
+    """
     found: list[str] = []
     seen: set[tuple[int, int]] = set()
     waiting = [str(folder)]
@@ -105,7 +107,7 @@ def _walk(folder: Path) -> list[str]:
         seen.add((state.st_dev, state.st_ino))
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                if entry.name.lower().endswith(suffixes) and entry.is_file():
                     found.append(entry.path)
                 elif entry.is_dir():
                     waiting.append(entry.path)
