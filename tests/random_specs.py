@@ -33,7 +33,8 @@ from inceptionlab.spec.tree import rewrite
 
 widths = st.integers(1, 6)
 kernels = st.sampled_from([1, 2, 3, 5, (1, 3), (3, 1), (1, 7)])
-norms = st.sampled_from([None, "batch", "layer"])
+BIASED = Norm("batch", 1e-12, 0.4, affine="bias")
+norms = st.sampled_from([None, "batch", "layer", BIASED])
 acts = st.sampled_from([None, *ACTS])
 pads = st.sampled_from(["same", "valid", "tf"])
 
@@ -76,6 +77,7 @@ others = st.sampled_from(
     [
         Norm(),
         Norm("layer"),
+        BIASED,
         Act("gelu"),
         Dropout(0.3),
         LRN(3),
@@ -122,8 +124,12 @@ specs = st.builds(lambda parts: Seq(*parts), st.lists(sliding() | block() | othe
 # Trees with any value in any field, which need not fit together: for reading and writing.
 sides = st.integers(1, 99)
 sizes = sides | st.tuples(sides, sides)
-any_norm = st.none() | st.builds(
-    Norm, st.sampled_from(["batch", "group", "layer"]), st.floats(1e-12, 1), st.floats(0, 1), st.booleans(), sides
+any_norm = st.one_of(
+    st.none(),
+    st.builds(
+        Norm, st.sampled_from(["batch", "group", "layer"]), st.floats(1e-12, 1), st.floats(0, 1), st.booleans(), sides
+    ),
+    st.builds(Norm, st.just("batch"), st.floats(1e-12, 1), st.floats(0, 1), st.just("bias"), sides),
 )
 any_pad = pads | st.integers(0, 9) | st.tuples(st.integers(0, 9), st.integers(0, 9))
 any_number = st.floats(-1e6, 1e6)

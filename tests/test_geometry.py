@@ -20,6 +20,7 @@ from inceptionlab import (
     measure,
     smallest_input,
 )
+from inceptionlab.analysis import geometry
 from inceptionlab.analysis.geometry import measure_node
 from inceptionlab.rules import small_stem, widen
 from inceptionlab.spec import STREAM, Attention, Concat, Conv, Pool, Residual, Seq, Split, Sum
@@ -166,6 +167,24 @@ def test_formulas_are_true(name):
                 assert eval(value) == int(right.replace(",", "")), line
 
 
+def test_the_smallest_image_is_found_where_grids_of_some_sizes_do_not_fit_together():
+    spec = get_spec("bn_inception.caffe")  # its poolings round up and its convolutions do not
+
+    def works(size):
+        try:
+            return bool(measure(spec.resized(size)))
+        except SpecError:
+            return False
+
+    smallest = smallest_input(spec)
+    assert works(smallest)
+    assert not any(works(size) for size in range(1, smallest))
+    assert create_model("bn_inception.caffe", input_size=smallest, stem="imagenet").spec.input.height == smallest
+    wrong = Network("wrong", Seq(), Seq(mixed=Concat(a=Pool("avg", to=2), b=Pool("avg", to=3))), Seq())
+    with pytest.raises(SpecError, match="do not fit together by concat"):
+        smallest_input(wrong)
+
+
 def test_too_small_an_image_is_refused_naming_node_and_smallest_size():
     spec = get_spec("inception_v3").without_aux()
     with pytest.raises(SizeError) as caught:
@@ -208,10 +227,14 @@ def test_ceil_mode_starts_the_last_window_inside():
 
 @pytest.mark.parametrize("use", [measure, build, draw, lambda it: diff(it, it), lambda it: explain(it, "fc")])
 def test_what_is_no_network_is_said(use):
-    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; network_of\('small_v1'\) is the network"):
-        use("small_v1")
     with pytest.raises(SpecError, match=r"an object of the type InceptionNetwork was given; its .spec is one"):
         use(create_model("inception_net", 10))
+
+
+@pytest.mark.parametrize("use", [geometry.measure, build])
+def test_a_name_where_a_value_is_needed_is_said(use):
+    with pytest.raises(SpecError, match=r"but the name 'small_v1' was given; network_of\('small_v1'\) is the network"):
+        use("small_v1")
 
 
 def test_kernel_size_leaves_the_grid_and_dilation_grows_linearly():

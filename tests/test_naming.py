@@ -5,10 +5,24 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from inceptionlab import SpecError, blocks_of, build, create_model, get_spec, list_models, measure, network_of
+import inceptionlab as il
+from inceptionlab import (
+    ConfigError,
+    DataError,
+    SpecError,
+    blocks_of,
+    build,
+    create_model,
+    get_spec,
+    list_models,
+    measure,
+    network_of,
+)
 from inceptionlab.spec.codec import digest, dumps, loads
 from inceptionlab.zoo.naming import beside, state_of
 
@@ -226,3 +240,54 @@ def test_a_word_finds_the_names_that_hold_it():
     assert list_models("Inception-ResNet") == [*list_models("inception_resnet*"), "small_resnet"]
     assert list_models("zzz") == list_models("!") == []
     assert json.dumps(list_models("")) == "[]"
+
+
+def test_published_weights_name_a_network_too():
+    found = network_of("inception_next_base@timm/sail_in1k_384 | dropout(0.1)")
+    assert (found.name, found.input.shape, found.input.crop) == ("inception_next_base", (3, 384, 384), 1.0)
+    assert found.title.endswith("| dropout(0.1)")
+    assert network_of("inception_v3.fid@pytorch-fid").classes == 1008
+    assert network_of("inception_v3@timm") == replace(
+        get_spec("inception_v3.torchvision"), input=replace(get_spec("inception_v3").input, interpolation="bicubic")
+    )
+    with pytest.raises(DataError, match="inception_v3 has no weights called 'tmi'; known are torchvision, timm/tf"):
+        network_of("inception_v3@tmi")
+
+
+def test_what_is_asked_of_a_network_takes_its_name(tmp_path):
+    spec, other = get_spec("small_v1"), get_spec("small_v1 | residual(0.1)")
+    assert il.measure("small_v1") == il.measure(spec)
+    assert il.smallest_input("small_v1") == il.smallest_input(spec)
+    assert il.explain("small_v1", "*") == il.explain(spec, "*")
+    assert il.diff("small_v1", other).lines == il.diff(spec, "small_v1 | residual(0.1)").lines
+    assert il.draw("small_v1", depth=1) == il.draw(spec, depth=1)
+    assert il.save_drawing("small_v1", tmp_path / "a.svg", depth=1).read_text(encoding="utf-8") == il.draw(
+        spec, depth=1
+    )
+    with pytest.raises(SpecError, match="a network is needed .* an object of the type int was given"):
+        il.measure(3)
+
+
+def test_commands_that_look_at_a_network_take_weights_by_name(capsys, tmp_path):
+    from inceptionlab.cli import main
+
+    name = "inception_v3.fid@pytorch-fid"
+    main(["show", name, "--depth", "0"])
+    assert "1008 classes" in capsys.readouterr().out
+    main(["draw", name, "--depth", "1", "-o", str(tmp_path / "a.svg")])
+    main(["diff", name, "inception_v3.fid", "--json"])
+    assert '"classes"' in capsys.readouterr().out
+    main(["code", name, "-o", str(tmp_path / "a.py")])
+    assert "1008" in (tmp_path / "a.py").read_text(encoding="utf-8")
+
+
+def test_weights_are_named_once_and_not_by_a_study(tmp_path):
+    from inceptionlab.runs.configuring import configure
+    from inceptionlab.runs.options import Choices
+    from inceptionlab.studies.design import Level
+
+    levels = {"se": {"no": Level(), "yes": Level(rules="attend(se)")}}
+    with pytest.raises(ConfigError, match="inception_v3@timm and weights = a.pth: name weights once"):
+        configure("inception_v3@timm", "digits", None, Choices(weights=Path("a.pth")))
+    with pytest.raises(ConfigError, match="inception_v3@timm.* names weights, and a study trains every network from"):
+        il.Study("x", "inception_v3@timm", "digits", levels).setup({"se": "yes"}, 0)

@@ -30,7 +30,8 @@ def test_every_field_of_a_recipe_has_a_meaning_and_an_example_that_is_taken(fiel
     fitting = {
         "eps": {"optimizer": "adamw"}, "gamma": {"schedule": "step"}, "every": {"schedule": "step"},
         "low_share": {"low_size": 24}, "augment.magnitude": {"augment.policy": "rand"},
-        "betas": {"optimizer": "adam"},
+        "betas": {"optimizer": "adam"}, "rest_lr": {"optimizer": "muon"}, "rest_momentum": {"optimizer": "muon"},
+        "unit_filters": {"optimizer": "muon"}, "lookahead_decay": {"lookahead": 5}, "whiten_epochs": {"whiten": True},
     }  # fmt: skip
     made = override(override(Recipe(), fitting.get(name, {})), {name: value})
     assert isinstance(made, Recipe)

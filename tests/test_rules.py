@@ -213,12 +213,14 @@ ARGUMENTS = {
     "ghost": [st.integers(2, 4)],
     "separable": [],
     "norm": [st.sampled_from([None, "batch", "group", "layer"]), st.floats(1e-12, 1)],
+    "batch_norm": [st.sampled_from(["bias", "both"]), st.floats(0, 1), st.floats(1e-12, 1)],
     "activation": [st.sampled_from(ACTS)],
     "widen": [st.floats(0.01, 4)],
     "dropout": [RATES],
     "aux_after": [TEXTS],
     "output_stride": [st.integers(1, 32)],
     "small_stem": [st.integers(1, 299)],
+    "whitened": [st.integers(1, 5), st.sampled_from([None, *ACTS])],
     "replace": [TEXTS, any_tree],
 }
 OPTIONAL = {"residual", "attend", "factorize", "asymmetric", "dilate", "ghost", "small_stem"}

@@ -46,6 +46,7 @@ NUMBERS = {
     "inception_next_base": (86_672_136, 86_672_136, 14_841_072_000),
     "inception_net": (326_122, 326_122, 22_465_024),
     "dilated_cnn": (1_074_986, 1_074_986, 3_852_800),
+    "small_fast2": (1_494_544, 1_494_544, 104_576_736),  # nobody's published number: that of its cost in `efficient`
 }
 # the module tutorial: parameters for 64, 192 and 256 input channels, as printed there
 LITERAL_BLOCKS = {
@@ -172,7 +173,7 @@ def test_the_summary_of_the_batch_norm_tutorial_row_by_row():
 def test_the_registry():
     assert set(ALIASES.values()) <= set(REGISTRY)
     assert all(get_spec(name).name == name for name in list_models())
-    assert list_models("small_*") == ["small_fast", "small_v1", "small_v2", "small_v3", "small_resnet"]
+    assert list_models("small_*") == ["small_fast", "small_fast2", "small_v1", "small_v2", "small_v3", "small_resnet"]
     assert get_spec("inception_v3") == get_spec("inception_v3.torchvision")
     with pytest.raises(SpecError, match="did you mean 'inception_v3'"):
         get_spec("inceptoin_v3")

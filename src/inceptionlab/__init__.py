@@ -9,11 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inceptionlab.analysis.difference import Difference, diff
-    from inceptionlab.analysis.drawing import draw
+    from inceptionlab.analysis.difference import Difference
     from inceptionlab.analysis.figures import Look
-    from inceptionlab.analysis.formulas import explain
-    from inceptionlab.analysis.geometry import measure, smallest_input
     from inceptionlab.benchmarking.measuring import benchmark
     from inceptionlab.data.audit import check_data
     from inceptionlab.data.batches import Augment
@@ -71,23 +68,24 @@ if TYPE_CHECKING:
     from inceptionlab.studies.results import StudyResults
     from inceptionlab.studies.study import study
     from inceptionlab.training.callbacks import Callbacks
+    from inceptionlab.training.cost import training_flop
     from inceptionlab.training.facts import list_recipes, recipe_fields
     from inceptionlab.training.recipe import Recipe, recipe
     from inceptionlab.training.records import Epoch, Fitted
     from inceptionlab.weights.creating import create_features, create_model
     from inceptionlab.weights.exporting import export_weights
     from inceptionlab.weights.loading import load_weights
+    from inceptionlab.weights.matching import match_networks
+    from inceptionlab.zoo.imagenet import translate_classes
+    from inceptionlab.zoo.looking import diff, draw, explain, measure, smallest_input
     from inceptionlab.zoo.naming import network_of
     from inceptionlab.zoo.own import blocks_of
     from inceptionlab.zoo.published import list_pretrained
     from inceptionlab.zoo.registry import get_spec, list_models
 
 _PLACES = {
-    "analysis.difference": ("diff", "Difference"),
-    "analysis.drawing": ("draw",),
+    "analysis.difference": ("Difference",),
     "analysis.figures": ("Look",),
-    "analysis.formulas": ("explain",),
-    "analysis.geometry": ("measure", "smallest_input"),
     "benchmarking.measuring": ("benchmark",),
     "data.audit": ("check_data",),
     "data.batches": ("Augment",),
@@ -137,12 +135,16 @@ _PLACES = {
     "studies.results": ("StudyResults",),
     "studies.study": ("study",),
     "training.callbacks": ("Callbacks",),
+    "training.cost": ("training_flop",),
     "training.facts": ("list_recipes", "recipe_fields"),
     "training.recipe": ("recipe", "Recipe"),
     "training.records": ("Epoch", "Fitted"),
     "weights.creating": ("create_model", "create_features"),
     "weights.exporting": ("export_weights",),
     "weights.loading": ("load_weights",),
+    "weights.matching": ("match_networks",),
+    "zoo.imagenet": ("translate_classes",),
+    "zoo.looking": ("measure", "smallest_input", "explain", "diff", "draw"),
     "zoo.naming": ("network_of",),
     "zoo.own": ("blocks_of",),
     "zoo.published": ("list_pretrained",),
@@ -161,12 +163,12 @@ __all__ = [
     "measure", "smallest_input", "explain", "diff", "Difference", "draw", "save_drawing", "Look", "summary", "Summary",
     "Layer", "code",
     # weights
-    "list_pretrained", "load_weights", "export_weights",
+    "list_pretrained", "load_weights", "match_networks", "export_weights", "translate_classes",
     # data
     "load_data", "as_dataset", "check_data", "DataSet", "list_datasets", "create_transform", "Preprocess", "Augment",
     # runs
-    "recipe", "Recipe", "list_recipes", "recipe_fields", "configure", "plan", "Plan", "continued", "Choices",
-    "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
+    "recipe", "Recipe", "list_recipes", "recipe_fields", "training_flop", "configure", "plan", "Plan", "continued",
+    "Choices", "Machine", "Setup", "Callbacks", "progress_bar", "fit", "test", "train", "RunFolder", "Epoch", "Fitted",
     "load_run", "push", "predict", "Trained", "Prediction", "evaluate", "Protocol", "Evaluation", "Score",
     # features of images
     "embed", "Embeddings", "Computation", "save_embeddings", "read_embeddings", "similar", "SimilarImages",

@@ -111,7 +111,11 @@ def test_errors_have_their_codes_and_bugs_their_tracebacks(capsys, tmp_path):
     ("arguments", "words"),
     [
         (["shwo"], 'Did you mean "show"?'),
-        (["show"], '"show" parameter --name requires an argument'),
+        (["show"], "show needs NAME, as in: inceptionlab show "),
+        (["push", "runs/x"], "push needs TO, as in: inceptionlab push runs/"),
+        (["study", "run"], "study run needs STUDY, as in: inceptionlab study run "),
+        (["export-weights", "runs/x"], "export-weights needs --to, as in: inceptionlab export-weights "),
+        (["show", "googlenet", "--explain"], "--explain needs a value, as in: inceptionlab show "),
         (["show", "googlenet", "--dept", "2"], "Did you mean --depth?"),
         (["show", "googlenet", "--depth", "1", "--depth", "2"], "--depth specified multiple times"),
         (["train", "--epochs", "x"], "'x' is no whole number"),

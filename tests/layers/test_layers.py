@@ -5,6 +5,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from inceptionlab import build_node
+from inceptionlab.analysis.geometry import measure_node
+from inceptionlab.nn.layers.pool import DilatedPool
 from inceptionlab.nn.layers.residual import StochasticDepth
 from inceptionlab.spec import LRN, Attention, Conv, Ghost, Norm, Pool, Product, Residual, Seq, Split, Sum
 
@@ -27,6 +29,23 @@ def test_the_border_of_an_average_is_said():
     ones = torch.ones(1, 1, 3, 3)
     assert build_node(Pool("avg", count_pad=True), 1)(ones)[0, 0, 0, 0] == pytest.approx(4 / 9)
     assert build_node(Pool("avg"), 1)(ones)[0, 0, 0, 0] == 1
+
+
+@pytest.mark.parametrize("size", [6, 7, 8, 9])
+def test_the_last_window_of_a_dilated_pool_may_hang_over(size):
+    x = torch.randn(2, 3, size, size + 3)
+    for stride, pad in ((2, "valid"), (3, 1), (2, "same")):
+        pool = Pool("max", 3, stride, pad, ceil=True, dilation=2)
+        padding = {"valid": 0, "same": 1}.get(pad, pad)  # torch allows half of the kernel, not of its reach
+        if pad != "same":
+            torch.testing.assert_close(build_node(pool, 3)(x), F.max_pool2d(x, 3, stride, padding, 2, ceil_mode=True))
+        for count_pad in (False, True):
+            plain = Pool("avg", 3, stride, padding, ceil=True, count_pad=count_pad)
+            theirs = F.avg_pool2d(x, 3, stride, padding, ceil_mode=True, count_include_pad=count_pad)
+            torch.testing.assert_close(DilatedPool(plain)(x), theirs)
+        for kind in ("max", "avg"):
+            pool = Pool(kind, 3, stride, pad, ceil=True, dilation=2)
+            assert build_node(pool, 3)(x).shape[1:] == measure_node(pool, x.shape[1:]).output
 
 
 def test_fusions():

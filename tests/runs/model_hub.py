@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import hashlib
 import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,8 +13,12 @@ COMMIT = "c" * 40
 
 @contextlib.contextmanager
 def serving(token):
-    """(address, {repository: {file: content}}) of a hub that wants `token` for what is written."""
-    repositories = {}
+    """(address, {repository: {file: content}}) of a hub that wants `token` for what is written.
+
+    Weights go to its storage of large files, by the address that it gives for each and without the token, as the hub's
+    own do: `repositories["storage"]` is {checksum: content}. What that refuses stands in `repositories["refused"]`.
+    """
+    repositories = {"storage": {}, "refused": {}}
 
     class Hub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -30,19 +35,54 @@ def serving(token):
                 name = "/".join(filter(None, [json.loads(body).get("organization"), json.loads(body)["name"]]))
                 repositories.setdefault(name, {})
                 self.say(200, {"url": f"{here}/{name}"})
+            elif self.path.endswith(".git/info/lfs/objects/batch"):
+                self.addressed(here, json.loads(body)["objects"])
+            elif self.path == "/verified":
+                stored = repositories["storage"].get(json.loads(body)["oid"], b"")
+                self.say(200 if len(stored) == json.loads(body)["size"] else 404, {})
             elif found := re.fullmatch(r"/api/models/(\S+?/\S+?)/(preupload|commit)/main", self.path):
                 self.written(repositories[found[1]], body) if found[2] == "commit" else self.asked(body)
             else:
                 self.say(200, {})
 
         def asked(self, body):
-            files = [file["path"] for file in json.loads(body)["files"]]
-            self.say(200, {"files": [{"path": file, "uploadMode": "regular", "shouldIgnore": False} for file in files]})
+            paths = [file["path"] for file in json.loads(body)["files"]]
+            modes = ["lfs" if path.endswith(".safetensors") else "regular" for path in paths]
+            files = zip(paths, modes, strict=True)
+            self.say(200, {"files": [{"path": p, "uploadMode": mode, "shouldIgnore": False} for p, mode in files]})
+
+        def addressed(self, here, objects):
+            for one in objects:
+                if one["oid"] not in repositories["storage"]:
+                    upload = {"href": f"{here}/storage/{one['oid']}?signature=x"}
+                    one["actions"] = {"upload": upload, "verify": {"href": f"{here}/verified"}}
+            self.say(200, {"transfer": "basic", "objects": objects})
+
+        def do_PUT(self):
+            chunked = self.headers.get("Transfer-Encoding") == "chunked"
+            content = self.chunks() if chunked else self.rfile.read(int(self.headers["Content-Length"]))
+            oid = re.fullmatch(r"/storage/(\w+)\?signature=x", self.path)[1]
+            whole = hashlib.sha256(content).hexdigest() == oid and "authorization" not in self.headers
+            if repositories["refused"] or not whole:
+                self.say(403, {"error": "Request has expired"})
+            else:
+                repositories["storage"][oid] = content
+                self.say(200, {})
+
+        def chunks(self):
+            content = b""
+            while size := int(self.rfile.readline(), 16):
+                content += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return content
 
         def written(self, repository, body):
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     repository[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                elif line["key"] == "lfsFile":
+                    repository[line["value"]["path"]] = repositories["storage"][line["value"]["oid"]]
             address = f"http://{self.headers['Host']}/x/y/commit/{COMMIT}"
             self.say(200, {"success": True, "commitOid": COMMIT, "commitUrl": address})
 

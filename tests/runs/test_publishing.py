@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from inceptionlab.cli import main
 from inceptionlab.weights import fetching
 
 from .model_hub import serving
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the hub's library, to its own
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,23 @@ def test_a_run_goes_to_the_hub_and_comes_back(run, hub, capsys):
     with torch.inference_mode():
         assert torch.equal(there.run(x), here.run(x))
     assert predict("hf:me/digits", [image[..., 0]])[0].label in here.classes
+
+
+def test_weights_go_to_the_storage_of_large_files(run, hub, monkeypatch):
+    address, repositories = hub
+    content = (run / "model.safetensors").read_bytes()
+    push(run, "hf:me/large")
+    assert repositories["storage"] == {hashlib.sha256(content).hexdigest(): content}
+    assert repositories["me/large"]["model.safetensors"] == content
+    push(run, "hf:me/again")  # what the storage has is not sent a second time
+    assert repositories["me/again"]["model.safetensors"] == content
+    repositories["storage"].clear()
+    repositories["refused"]["all"] = b""
+    with pytest.raises(
+        RunError, match=rf"could not be pushed to {address}/me/third: .*model.safetensors.*403.*HF_TOKEN"
+    ):
+        push(run, "hf:me/third")
+    assert "model.safetensors" not in repositories["me/third"]
 
 
 def test_the_card_says_what_it_is(run, hub):

@@ -134,6 +134,10 @@ KINDS = {
         Pool("avg", 3, dilation=2), Pool("avg", 3, dilation=2, count_pad=True), Pool("max", 3, dilation=2, pad=2),
         Pool("max", to=3), Pool("avg", to=2),
     ),
+    "ceil": (
+        Pool("avg", 3, 3, "same", ceil=True, count_pad=True, dilation=2), Pool("avg", 2, 2, 1, ceil=True, dilation=2),
+        Pool("max", 2, 2, "valid", ceil=True, dilation=2),
+    ),
     "norms": (Norm(eps=1e-3, momentum=0.01, affine=False), Norm("group"), Norm("layer", affine=False)),
     "acts": tuple(Act(kind) for kind in ACTS) + tuple(Conv(4, act=kind) for kind in ACTS),
     "attention": (Conv(20), Attention("se", 4), Attention("eca"), Attention("cbam", 3, 5)),

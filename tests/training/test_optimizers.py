@@ -109,9 +109,9 @@ def test_the_moving_average_follows_and_copies_counters():
     with torch.no_grad():
         module.weight.fill_(3.0)
     module.num_batches_tracked.fill_(7)
-    average.update(module, step=1000)
+    average.update(module, step=1000, steps=2000)
     assert average.state["weight"].tolist() == pytest.approx([1.2, 1.2])
     assert average.state["num_batches_tracked"].item() == 7
     early = MovingAverage(nn.BatchNorm2d(2), 0.9)
-    early.update(module, step=0)
+    early.update(module, step=0, steps=2000)
     assert early.state["weight"].tolist() == pytest.approx([2.8, 2.8])

@@ -138,7 +138,7 @@ def test_wrong_settings_are_sentences(name, text, words):
         ({"eps": 1.0}, 'optimizer = "sgd" has none'),
         ({"optimizer": "adam", "momentum": 0.5}, 'momentum = 0.5 would not be read: optimizer = "adam" has none'),
         ({"betas": [0.5, 0.999]}, '"adam", "adamw" and "nadam" have'),
-        ({"optimizer": "nadam", "nesterov": False}, 'optimizer = "nadam" has none; "sgd" has'),
+        ({"optimizer": "nadam", "nesterov": False}, 'optimizer = "nadam" has none; "sgd" and "muon" have'),
         ({"schedule": "cosine", "gamma": 0.5}, 'schedule = "cosine" does not go down by a factor'),
         ({"every": 2}, '"step" and "exponential" do'),
         ({"low_share": 0.3}, "low_size, which is 0"),

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -53,6 +55,11 @@ def test_the_command(tmp_path, capsys):
     main(["export-weights", str(tmp_path / "ours.safetensors"), "--to", "timm", "-o", str(out)])
     assert "timm's inception_next_atto" in capsys.readouterr().out
     assert torch.equal(read(out)["head.fc2.bias"], model.state_dict()["fc2.linear.bias"])
+    main(["export-weights", str(tmp_path / "ours.safetensors"), "--to", "timm", "-o", str(out), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["library"], found["network"], found["file"]) == ("timm", "inception_next_atto", str(out))
+    assert set(found["written"]) == set(read(out))
+    assert found["input"]["mean"] == list(model.spec.input.mean)
     with pytest.raises(SystemExit) as stop:
         main(["export-weights", str(out), "--to", "timm"])
     assert stop.value.code == 2

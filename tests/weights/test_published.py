@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import logging
 import re
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 import inceptionlab as il
 from inceptionlab import (
+    ConfigError,
     DataError,
     create_model,
     downloading,
@@ -29,7 +32,8 @@ from inceptionlab.weights import fetching
 from inceptionlab.weights.fetching import weights_file
 from inceptionlab.weights.named import GOOGLENET
 from inceptionlab.zoo import published as table
-from inceptionlab.zoo.published import Published, find_published, imagenet_classes, in_words, is_published, published
+from inceptionlab.zoo.imagenet import _names, imagenet_2015_classes, imagenet_classes, in_words
+from inceptionlab.zoo.published import Published, find_published, is_published, published
 from inceptionlab.zoo.registry import REGISTRY
 
 from .web_server import serving
@@ -162,8 +166,43 @@ def test_the_classes_of_imagenet():
     assert in_words(("n02123045", "n01440764", "cat")) == ("tabby, tabby cat", "tench, Tinca tinca", "cat")
 
 
+def test_the_graph_of_2015_has_the_classes_of_imagenet_in_another_order():
+    names = imagenet_2015_classes()
+    assert len(set(names)) == 1008
+    assert set(imagenet_classes()) < set(names)
+    assert [i for i, name in enumerate(names) if name == f"no class ({i})"] == [0, *range(1001, 1008)]
+    known = {1: "kit fox", 169: "giant panda", 449: "tench", 450: "goldfish", 866: "military uniform", 1000: "dumbbell"}
+    assert {place: names[place].partition(",")[0] for place in known} == known  # what users of the graph have seen
+    entries = {297: "n03125729", 523: "n03196217", 720: "n03160309", 821: "n03207743", 881: "n03124170"}
+    assert {place: names[place] for place in entries} == {i: _names("en")[n] for i, n in entries.items()}
+    assert find_published("inception_v3.fid@pytorch-fid").class_names() == names
+
+
+def test_classes_have_names_in_chinese():
+    names = imagenet_classes("zh")
+    assert len(set(names)) == 1000
+    assert (names[0], names[281], names[388], names[999]) == ("丁鲷", "虎斑猫", "大熊猫", "卫生纸")
+    assert list(_names("zh")) == list(_names("en"))
+    assert il.translate_classes(["tabby, tabby cat", "n01440764", "my cat"], "zh") == ("虎斑猫", "丁鲷", "my cat")
+    assert il.translate_classes(["tabby, tabby cat", "n01440764"]) == ("tabby, tabby cat", "tench, Tinca tinca")
+    assert find_published("inception_v3@timm").class_names("zh") == names
+    graph = find_published("inception_v3.fid@pytorch-fid").class_names(lang="zh")
+    assert (graph[0], graph[169], graph[1007]) == ("无类别 (0)", "大熊猫", "无类别 (1007)")
+    assert find_published("inception_resnet_v1.facenet@facenet/vggface2").class_names("zh")[7] == "7"
+    with pytest.raises(ConfigError, match="lang='fr': .*en"):
+        imagenet_classes("fr")
+
+
+def test_sizes_are_exact_or_as_the_source_says():
+    row = find_published("inception_v3.fid@pytorch-fid")
+    assert (row.size, row.megabytes) == (95628359, 95.6)
+    timm = find_published("inception_v3@timm")
+    assert (timm.size, timm.megabytes) == (None, 95.5)
+    assert row.as_record()["size"] == 95628359
+
+
 def test_imagenets_folders_are_evaluated_by_their_words(served):
-    numbers = tuple(table._imagenet())
+    numbers = tuple(_names("en"))
     images = torch.zeros(4, 256, 256, 3, dtype=torch.uint8)
     samples = Samples(InMemory(images), torch.tensor([0, 281, 999, 5]), numbers)
     found = il.evaluate("googlenet@torchvision", data=DataSet("val", samples, samples, samples))
@@ -385,16 +424,50 @@ def test_the_hub_without_its_library(hub, monkeypatch, tmp_path):
     assert hub.requests[0][1]["Authorization"] == "Bearer secret"
 
 
+def test_the_list_fits_a_terminal(monkeypatch):
+    from inceptionlab.cli import network_tables
+
+    for width in (80, 100, 130):
+        shown = io.StringIO()
+        console = Console(file=shown, width=width, force_terminal=True, color_system=None)
+        monkeypatch.setattr(network_tables, "Console", lambda console=console, **_: console)
+        network_tables.print_published(list_pretrained())
+        lines = shown.getvalue().splitlines()
+        assert len(lines) == len(list_pretrained()) + 1
+        assert max(map(len, lines)) <= width
+        assert all(row.full in line for row, line in zip(list_pretrained(), lines[1:], strict=True))
+        assert ("licence" in lines[0]) == (width >= 120)
+
+
 def test_the_list(capsys):
     main(["list", "--pretrained", "--json"])
     rows = json.loads(capsys.readouterr().out)
-    assert {"name", "form", "source", "url", "megabytes", "sha256", "licence", "top1", "paper", "read_in"} <= set(
-        rows[0]
-    )
+    assert {
+        "name",
+        "form",
+        "source",
+        "url",
+        "size",
+        "megabytes",
+        "sha256",
+        "licence",
+        "top1",
+        "paper",
+        "read_in",
+    } <= set(rows[0])
     assert [row["name"] for row in rows] == [row.full for row in list_pretrained()]
     main(["list", "inception_v3", "--pretrained"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:3] == ["inception_v3.torchvision@torchvision", "77.294", "93.45"]
     assert all("inception_v3.torchvision@" in line for line in lines[1:])
+    main(["list", "--pretrained"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 120
+    main(["list", "inception_v3", "--pretrained", "--markdown"])
+    lines = capsys.readouterr().out.splitlines()
+    row = find_published("inception_v3@timm/tv_in1k")
+    assert {line.count("|") for line in lines} == {11}
+    assert next(line for line in lines if "tv_in1k" in line).split(" | ")[-2:] == [row.checksum, f"{row.url} |"]
+    main(["list", "inception_v3", "--pretrained", "--markdown", "--lang", "zh"])
+    assert capsys.readouterr().out.startswith("| 名称 |")
     with pytest.raises(DataError, match="no published weights match 'smal'"):
         list_pretrained("smal")

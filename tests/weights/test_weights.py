@@ -1,16 +1,20 @@
+import json
 import os
 import pickle
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
-from inceptionlab import DataError, create_model, get_spec, load_weights
+from inceptionlab import DataError, build, create_model, get_spec, load_weights, match_networks
 from inceptionlab.cli import main
+from inceptionlab.spec.codec import to_json
 from inceptionlab.storage import write_tensors
+from inceptionlab.weights.loading import spec_with
 from inceptionlab.weights.named import NAMED
 from inceptionlab.weights.readers.reading import read_state
-from inceptionlab.weights.unwrapping import recognise
+from inceptionlab.weights.unwrapping import OURS, recognise
 
 # Keys as the libraries write them, and where they belong in our networks.
 KEYS = {
@@ -139,6 +143,29 @@ def test_our_own_files_load_too(source, tmp_path):
     )
 
 
+def test_the_input_that_our_own_file_records_is_taken_over(tmp_path):
+    spec = get_spec("small_fast | widen(0.25)")
+    taken = replace(spec.input, mean=(0.2, 0.4, 0.6), std=(0.3,) * 3, order="BGR")
+    torch.manual_seed(0)
+    theirs = build(replace(spec, input=taken)).eval()
+    write_tensors(tmp_path / "ours.safetensors", theirs.state_dict(), {"spec": to_json(theirs.spec)})
+    model = build(spec).eval()
+    account = load_weights(model, tmp_path / "ours.safetensors")
+    pixels = torch.rand(2, 3, 32, 32)
+
+    def shown(network):
+        mean, std = (torch.tensor(v)[:, None, None] for v in (network.spec.input.mean, network.spec.input.std))
+        planes = (pixels - mean) / std
+        return network(planes.flip(1) if network.spec.input.order == "BGR" else planes)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(shown(model), shown(theirs))
+    assert account.input == model.spec.input == replace(spec.input, mean=taken.mean)
+    load_weights(model, tmp_path / "ours.safetensors", fold_input=False)
+    assert model.spec.input == taken
+    assert spec_with(spec, tmp_path / "ours.safetensors").input.mean == taken.mean  # what train prepares images by
+
+
 def test_what_does_not_fit_is_refused_and_nothing_changes(source, file, tmp_path):
     state = as_torchvision(source.state_dict())
     cases = {
@@ -196,6 +223,41 @@ def test_the_command(file, tmp_path, capsys):
     assert "new classifier" in printed[0]
     model = create_model("googlenet.torchvision", 5)
     assert load_weights(model, out).new == ()
+    main(["import-weights", str(file), "--into", "googlenet", "--num-classes", "5", "-o", str(out), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["source"], found["network"], found["file"]) == ("torchvision", "googlenet.torchvision", str(out))
+    assert found["new"] == ["classifier.linear.weight", "classifier.linear.bias"]
+    assert {key.partition(".")[0] for key in found["dropped"]} == {"aux1", "aux2", "classifier"}
+    assert len(found["loaded"]) == 342
     with pytest.raises(SystemExit) as stop:
         main(["import-weights", str(file), "--into", "inception_v3", "-o", str(out)])
     assert stop.value.code == 2
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(["import-weights", str(file), "-o", str(out)])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == (
+        f"error: import-weights needs --into: {file} fits googlenet.torchvision; --into googlenet.torchvision\n"
+    )
+
+
+def test_networks_that_a_file_fits(tmp_path):
+    def named(name, theirs=None, classes=10):
+        """Tensors without content, by a library's names or ours."""
+        with torch.device("meta"):
+            own = build(get_spec(name).with_classes(classes), init=None).state_dict()
+        scheme = theirs or next(scheme for scheme in NAMED if re.match(scheme.member, get_spec(name).name))
+        return {scheme.theirs(key): torch.zeros(()).expand(value.shape) for key, value in own.items()}
+
+    def saved(state):
+        torch.save(state, tmp_path / "some.pth")
+        return tmp_path / "some.pth"
+
+    v3 = named("inception_v3")
+    assert match_networks(saved(v3)) == ("inception_v3.torchvision", "inception_v3.tf_slim", "inception_v3.fid")
+    wrapped = {f"model.{key}": value for key, value in v3.items() if not key.startswith("fc")}
+    assert match_networks(saved(wrapped | {"head.weight": torch.zeros(3, 2048)})) == match_networks(saved(v3))
+    assert match_networks(saved(named("inception_next_tiny"))) == ("inception_next_tiny",)
+    assert match_networks(saved(named("small_v3", OURS, 7))) == ("small_v3",)
+    with pytest.raises(DataError, match=r"some.pth fits no network of the zoo; inceptionlab list shows"):
+        match_networks(saved({f"layer.{i}": torch.zeros(3) for i in range(30)}))

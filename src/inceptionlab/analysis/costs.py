@@ -125,7 +125,7 @@ def params(node: Node, shape: Shape) -> int:
             kernel = prod(node.window.kernel)
             return first * channels * kernel + more * cheap**2 + _rim(node, first) + _rim(node, more)
         case Norm(affine=affine):
-            return 2 * channels if affine else 0
+            return channels * {True: 2, False: 0, "bias": 1}[affine]
         case Attention(kind=kind, kernel=kernel):
             hidden = attention_width(node, channels)
             both = 2 * channels * hidden

@@ -104,6 +104,8 @@ def _parameters(row: MeasuredNode) -> str:
             return f"{own} + {more}·({cheap}·{cheap}{_bias(node)}){_norm(node, more)}"
         case Linear(bias=bias):
             return f"{out}·({_product(row.input)}{' + 1' if bias else ''})"
+        case Norm(affine="bias"):
+            return f"{channels}"
         case Norm(affine=True):
             return f"2·{channels}"
         case Attention(kind="se"):
@@ -147,7 +149,9 @@ def _bias(node: Convolution) -> str:
 
 
 def _norm(node: Convolution, out: int) -> str:
-    return f" + 2·{out} of the norm" if node.norm is not None and node.norm.affine else ""
+    if node.norm is None or not node.norm.affine:
+        return ""
+    return f" + {out} of the norm" if node.norm.affine == "bias" else f" + 2·{out} of the norm"
 
 
 def _fields(row: MeasuredNode) -> list[str]:

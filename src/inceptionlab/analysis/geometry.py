@@ -30,6 +30,13 @@ from inceptionlab.spec.nodes import (
 )
 from inceptionlab.spec.tree import join
 
+STRIDES = 256
+"""More than the strides of any network together: how its grids round repeats after so many sizes of images."""
+
+
+class _GridError(SpecError):
+    """Branches give grids of other sizes, which other images may mend."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
@@ -91,22 +98,28 @@ def measure_node(node: Node, shape: Shape, classes: int = 1000, path: str = "") 
 
 
 def smallest_input(network: Network, limit: int = 2048) -> int | None:
-    """The side of the smallest square image on which every node of the network has an output."""
+    """The side of the smallest square image on which every node of the network has an output and grids that meet are
+    equal; None where pixels run out even on `limit`. Raises `SpecError` where grids differ whatever the size.
+    """
 
-    def fits(size: int) -> bool:
+    def problem(size: int) -> SpecError | None:
         try:
             _measure(network.resized(size))
-        except SizeError:
-            return False
-        return True
+        except (SizeError, _GridError) as error:
+            return error
+        return None
 
     low, high = 1, limit
-    if not fits(high):
+    if isinstance(problem(high), SizeError):
         return None
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle + 1, high)
-    return low
+        low, high = (middle + 1, high) if isinstance(problem(middle), SizeError) else (low, middle)
+    sizes = range(low, low + STRIDES)
+    found = next((size for size in sizes if problem(size) is None), None)
+    if found is None:
+        raise problem(low) or SpecError(f"no size works for {network.name}")
+    return found
 
 
 def _node(node: Node, path: str, point: _Stream) -> MeasuredNode:
@@ -166,9 +179,11 @@ def _branches(node: Branches, path: str, point: _Stream) -> MeasuredNode:
     ]
     channels = [row.output[0] for row in rows]
     alike = isinstance(node, Sum | Product)
-    if len({row.output[1:] for row in rows}) > 1 or (alike and len(set(channels)) > 1):
+    grids = {row.output[1:] for row in rows}
+    if len(grids) > 1 or (alike and len(set(channels)) > 1):
         shapes = ", ".join(f"{row.path.rpartition('.')[2]} {format_shape(row.output)}" for row in rows)
-        raise SpecError(f"{path or 'the block'}: its branches do not fit together by {node.how}: {shapes}")
+        kind = _GridError if len(grids) > 1 else SpecError
+        raise kind(f"{path or 'the block'}: its branches do not fit together by {node.how}: {shapes}")
     width = channels[0] if alike else sum(channels)
     return _sum_up(path, node, point, (width, *rows[0].output[1:]), union([row.field for row in rows]), rows)
 

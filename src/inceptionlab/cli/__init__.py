@@ -15,7 +15,7 @@ from inceptionlab.data.sources.naming import LAYOUT
 from inceptionlab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cyclopts import App
+    from cyclopts import App, MissingArgumentError
     from cyclopts.help.protocols import HelpFormatter
 
 COMMANDS = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
@@ -101,15 +101,30 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> None:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, MissingArgumentError
 
     rest, code = _without_code(sys.argv[1:] if arguments is None else arguments)
     warnings_only()
     try:
         with _reading_with(code) if code else nullcontext():
             _app()(rest, exit_on_error=False, print_error=False)
+    except MissingArgumentError as error:
+        raise ConfigError(_missing(error)) from None
     except CycloptsError as error:
         raise ConfigError(str(error)) from None
+
+
+def _missing(error: MissingArgumentError) -> str:
+    """What is to be given where something is missing, with an example that gives it."""
+    command, name = " ".join(error.command_chain or ()), error.argument.name if error.argument else ""
+    examples: list[str] = COMMANDS.get(command, {}).get("examples", [])
+    example = next((one for one in examples if f"{name} " in one), examples[0] if examples else "")
+    if not (error.argument and example):
+        return str(error)
+    if error.keyword or any(token.keyword for token in error.argument.tokens):
+        return f"{name} needs a value, as in: {example}"
+    placed = error.argument.field_info.is_positional
+    return f"{command} needs {name.lstrip('-').upper() if placed else name}, as in: {example}"
 
 
 def _reading_with(code: str) -> AbstractContextManager[None]:

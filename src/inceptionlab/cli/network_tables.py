@@ -20,6 +20,8 @@ DATED = 84
 """Columns of a terminal that has room for years beside whole names and numbers."""
 NUMBERS = 52
 """Columns that the numbers of a network's table take."""
+ROOMY = 120
+"""Columns of a terminal that has room for classes and licences beside the names of weights."""
 WIDE = 160
 """Columns of a terminal that has room for sources."""
 
@@ -28,6 +30,10 @@ Language = Literal["en", "zh"]
 _HEADS = {
     "en": "| name | member | year | parameters | with aux | MACs | input | top-1 % |",
     "zh": "| 名称 | 成员 | 年份 | 参数量 | 含辅助分类器 | 乘加次数 | 输入 | top-1（%） |",
+}
+_PUBLISHED_HEADS = {
+    "en": "| name | top-1 % | top-5 % | input | MB | classes | licence | note | checksum | address |",
+    "zh": "| 名称 | top-1（%） | top-5（%） | 输入 | MB | 类别数 | 许可证 | 说明 | 校验和 | 地址 |",
 }
 _CHINESE = {"dilated CNN": "空洞卷积网络"}
 """Members that are no proper names."""
@@ -71,20 +77,34 @@ def print_list(records: Sequence[ZooFacts]) -> None:
 
 
 def print_published(rows: Sequence[Published]) -> None:
-    """A table of published weights, a form's default first; a narrow terminal is spared what few look for."""
+    """A table of published weights, a form's default first; a narrow terminal is spared classes and licences."""
     console = Console()
-    wide = console.width >= WIDE or not console.is_terminal
-    table = Table("name", box=None)
-    for column in ("top-1 %", "top-5 %", "classes", "input", "MB"):
+    wide = console.width >= ROOMY or not console.is_terminal
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True, min_width=max(len(row.full) for row in rows))
+    for column in ("top-1 %", "top-5 %", "input", "MB", *(("classes",) if wide else ())):
         table.add_column(column, justify="right", no_wrap=True)
-    for column in ("licence", *(("checksum", "address") if wide else ())):
+    for column in ("licence",) if wide else ():
         table.add_column(column, no_wrap=True)
     for row in rows:
-        numbers = ["" if value is None else f"{value:g}" for value in (row.top1, row.top5)]
-        size = "" if row.megabytes is None else f"{row.megabytes:g}"
-        cells = [*numbers, str(row.classes), str(row.input.height), size, row.licence or "not found"]
-        table.add_row(row.full, *cells, *([row.checksum[:23] or "not found", row.url] if wide else []))
-    (console if console.is_terminal else Console(width=300)).print(table)
+        more = [str(row.classes), row.licence or "not found"] if wide else []
+        table.add_row(row.full, *(_number(v) for v in (row.top1, row.top5, row.input.height, row.megabytes)), *more)
+    (console if console.is_terminal else Console(width=ROOMY)).print(table)
+
+
+def published_markdown(rows: Sequence[Published], language: Language = "en") -> str:
+    """Published weights with their checksums and addresses, as a table in Markdown."""
+    lines = [_PUBLISHED_HEADS[language], "|---|---:|---:|---:|---:|---:|---|---|---|---|"]
+    missing = {"en": "not found", "zh": "未找到"}[language]
+    for row in rows:
+        numbers = [_number(v) for v in (row.top1, row.top5, row.input.height, row.megabytes, row.classes)]
+        texts = [row.licence or missing, row.note, row.checksum or missing, row.url]
+        lines.append("| " + " | ".join([f"`{row.full}`", *numbers, *texts]) + " |")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
 
 
 def print_network(network: Network, depth: int) -> None:
@@ -96,7 +116,7 @@ def print_network(network: Network, depth: int) -> None:
     table.add_column("what")
     for column in ("output", "parameters", "MACs", "field"):
         table.add_column(column, justify="right", no_wrap=True)
-    room = console.width - NUMBERS - max(len(_indented(row.path)) for row in shown)
+    room = console.width - NUMBERS - max((len(_indented(row.path)) for row in shown), default=0)
     for row in shown:
         sizes = row.field.sizes(network.input.shape)
         field = f"{_side(sizes['smallest'])}…{_side(sizes['largest'])}"

@@ -43,7 +43,8 @@ def show_similar(found: SimilarImages) -> None:
 def show_evaluation(found: Evaluation) -> None:
     """Print an evaluation."""
     plain, width = found.score, max(len("class"), *(len(row.label) for row in found.classes))
-    print(f"top-1 {_accuracy(plain)}")
+    looks = f", the mean of {found.looks} views of each image" if found.looks > 1 else ""
+    print(f"top-1 {_accuracy(plain)}{looks}")
     top5 = f"top-5 {plain.top5:.2%}   " if plain.has_top5 else ""
     print(f"{top5}loss {plain.loss:.4f}   calibration error {plain.ece:.2%}   n {plain.n:,}   "
           f"computed in {found.precision} by {found.engine}")  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
-from jaxtyping import Float, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Int64, Shaped, UInt8
 from torch import Tensor
 
 from inceptionlab import rng
@@ -49,10 +49,13 @@ class Augment:
     """alpha of mixup (Zhang et al. 2018): images and targets are mixed with a share drawn from Beta(alpha, alpha)."""
     cutmix: From0 = 0.0
     """alpha of CutMix (Yun et al. 2019); with mixup too, one of the two is drawn for each batch."""
+    alternate: bool = False
+    """Mirror a random half of the images in the first epoch and, from then on, each image every other epoch, so that
+    two epochs in a row never show the same side (Jordan 2024, 3.6)."""
 
     def __post_init__(self) -> None:
         validate(self)
-        refuse_unread(self, unread_changes({"area": self.area, "policy": self.policy}))
+        refuse_unread(self, unread_changes({name: getattr(self, name) for name in ("area", "policy", "flip")}))
 
 
 def unread_changes(values: Mapping[str, Any]) -> dict[str, str]:
@@ -62,15 +65,20 @@ def unread_changes(values: Mapping[str, Any]) -> dict[str, str]:
         reasons["pad"] = "augment.area makes other crops; leave pad out, or set augment.area = 0"
     if values.get("policy", "none") != "rand":
         reasons["magnitude"] = 'it is that of augment.policy = "rand"'
+    if not values.get("flip", True):
+        reasons["alternate"] = "it says when images are mirrored, and augment.flip is false"
     return reasons
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows `own` of a batch of `count` images, which a process reads and changes."""
+    """The rows `own` of a batch of `count` images, which a process reads and changes; `mirrored` says which of its own
+    are flipped, where chance does not.
+    """
 
     count: int
     own: slice
+    mirrored: Bool[Tensor, " b"] | None = None
 
 
 def _all(count: int) -> slice:
@@ -105,8 +113,20 @@ def train_batches(
     """The shuffled batches of an epoch in these sizes, from the batch `first` on; of each only the rows that `own`
     gives for its size are read.
     """
-    order = samples.order(rng.stream(seed, "order", epoch)).to(samples.labels.device)
+    order = _order(samples, seed, epoch).to(samples.labels.device)
     return _taken(samples, [batch[own(len(batch))] for batch in torch.split(order, sizes)[first:]])
+
+
+def _order(samples: Samples, seed: int, epoch: int) -> Int64[Tensor, " n"]:
+    return samples.order(rng.stream(seed, "order", epoch))
+
+
+def alternating(samples: Samples, seed: int, epoch: int) -> Bool[Tensor, " n"]:
+    """Which images of an epoch, in its order, are mirrored: a random half in the first epoch, the others in the second,
+    and so on by turns (Jordan 2024, arXiv 2404.00498, section 3.6).
+    """
+    first = torch.rand(len(samples), generator=rng.stream(seed, "side")) < 0.5
+    return first[_order(samples, seed, epoch).cpu()] ^ bool(epoch % 2)
 
 
 def ordered_batches(samples: Samples, size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -136,8 +156,10 @@ def augmented(
     down = _offsets(height, size[0], pad, rows, generator)
     across = _offsets(width, size[1], pad, rows, generator)
     if augment.flip:
-        flipped = torch.rand(rows.count, generator=generator)[rows.own] < 0.5
-        across = torch.where(flipped[:, None], across.flip(1), across)
+        mirrored = rows.mirrored
+        if mirrored is None:
+            mirrored = torch.rand(rows.count, generator=generator)[rows.own] < 0.5
+        across = torch.where(mirrored[:, None], across.flip(1), across)
     device = images.device
     batch = torch.arange(count, device=device)[:, None, None]
     return images[batch, down.to(device)[:, :, None], across.to(device)[:, None, :]]

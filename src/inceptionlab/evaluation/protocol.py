@@ -18,7 +18,7 @@ from inceptionlab.evaluation.calibration import fitted_temperature
 from inceptionlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from inceptionlab.evaluation.metrics import ClassScore, Score, confusion, gain, per_class, row_normalised, score
 from inceptionlab.evaluation.options import Crops, Protocol
-from inceptionlab.evaluation.predictions import logits_of
+from inceptionlab.evaluation.predictions import logits_of, view_count
 from inceptionlab.evaluation.views import probabilities
 
 LEAST = 1e-12
@@ -29,8 +29,8 @@ LEAST = 1e-12
 class Subject:
     """What is tested: `run`, a network or an engine, how its images are prepared, and its classes.
 
-    `flip_tta` means the plain test averages the logits of an image and its mirror image. `precision` is what `run`
-    computes in, and `engine` what computes it.
+    `flip_tta` and `shift_tta` say over which views of an image the plain test averages its logits, as `logits_of` has
+    them. `precision` is what `run` computes in, and `engine` what computes it.
     """
 
     run: Callable[[Tensor], Tensor]
@@ -39,10 +39,11 @@ class Subject:
     flip_tta: bool = False
     precision: str = "fp32"
     engine: str = "torch"
+    shift_tta: bool = False
 
     def logits(self, samples: Samples) -> Float[Tensor, "n classes"]:
         """The logits of a set, on the CPU, wherever the network and the images are."""
-        return logits_of(self.run, samples, self.preprocess, flip_tta=self.flip_tta)
+        return logits_of(self.run, samples, self.preprocess, flip_tta=self.flip_tta, shift_tta=self.shift_tta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,9 @@ class Corruption:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """What came of a protocol. `confusion` counts: rows are true classes, columns predictions; `answers` says what was
-    predicted on each image, `left_out` which images of the data could not be read and were left out, and `engine_why`
-    what "auto" went by. What the protocol does not ask for is None or empty.
+    predicted on each image, `left_out` which images of the data could not be read and were left out, `engine_why` what
+    "auto" went by, and `looks` how many views of an image the plain test averages over. What the protocol does not ask
+    for is None or empty.
     """
 
     score: Score
@@ -95,6 +97,7 @@ class Evaluation:
     corruptions: tuple[Corruption, ...] = ()
     left_out: tuple[str, ...] = ()
     engine_why: str = ""
+    looks: int = 1
 
     @property
     def worst_first(self) -> tuple[ClassScore, ...]:
@@ -147,6 +150,7 @@ def apply_protocol(
         over_views([subject, *ensemble], test, protocol.crops, logits) if several else None,
         with_temperature(subject, validation, logits, labels) if protocol.temperature else None,
         under_corruptions(subject, test) if protocol.corruptions else (),
+        looks=view_count(subject.flip_tta, subject.shift_tta),
     )
 
 

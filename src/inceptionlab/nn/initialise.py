@@ -14,8 +14,11 @@ from inceptionlab import rng
 from inceptionlab.nn.layers.attention import CBAM, EfficientChannelAttention, SqueezeExcite
 from inceptionlab.nn.layers.branches import Chain
 from inceptionlab.nn.layers.residual import LayerScale, Residual, StochasticDepth
+from inceptionlab.spec.leaves import CLASSES
+from inceptionlab.spec.leaves import Linear as LinearNode
+from inceptionlab.spec.network import Network
 
-InitScheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch"]
+InitScheme = Literal["kaiming", "kaiming_out", "xavier", "inception_v3", "inception_next", "torch", "dirac"]
 Weighted = nn.Conv1d | nn.Conv2d | nn.Linear
 Draw = Callable[[Tensor, torch.Generator | None], Any]
 """What fills a tensor in place from a generator; None is torch's own."""
@@ -43,15 +46,59 @@ def initialise(module: nn.Module, scheme: InitScheme = "kaiming", seed: int | No
     - "xavier": the uniform of BVLC's GoogLeNet, with its bias of 0.2;
     - "inception_v3": N(0, 0.1) cut off at two deviations, 0.01 and 0.001 in the auxiliary head (TF-slim, torchvision);
     - "inception_next": N(0, 0.02) cut off at two deviations (its authors');
-    - "torch": the defaults of torch's layers.
+    - "torch": the defaults of torch's layers;
+    - "dirac": those too, but every convolution of an odd window above 1x1 begins as the identity on its first input
+      channels, group by group, as far as it has filters, and classifiers are divided by their own deviation (Jordan
+      2024, arXiv 2404.00498, section 3.3).
 
     The modules of a `Block` keep the weights their factory gave them.
     """
+    last = {id(layer) for layer in classifiers(module)} if scheme == "dirac" else set[int]()
     for layer, address in _layers(module, ("",)):
         generator = None if seed is None else rng.stream(seed, "init", *address)
         _fill(layer.weight, _draw_of(layer, scheme, str(address[0])), generator)
         if layer.bias is not None:
             _fill(layer.bias, _bias_of(layer, scheme), generator)
+        if scheme == "dirac":
+            _begin_as_identity(layer)
+        if id(layer) in last:
+            _scale(layer.weight, 1 / layer.weight.std().item())
+
+
+def classifiers(module: nn.Module) -> list[nn.Linear]:
+    """The linear layers that give the logits of a network and of its auxiliary heads; none of another module."""
+    spec: Network | None = getattr(module, "spec", None)
+    if spec is None:
+        return []
+    heads = [(spec.head, [name for name, _ in spec.head.children]), *((aux.head, [aux.name]) for aux in spec.aux)]
+    found: list[nn.Linear] = []
+    for head, names in heads:
+        layers = [layer for name in names for layer in module.get_submodule(name).modules()]
+        linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        gives = any(isinstance(node, LinearNode) and node.out == CLASSES for _, node in head.children)
+        found += linear[-1:] if gives else []
+    return found
+
+
+def scale_logits(module: nn.Module, factor: float) -> None:
+    """Multiply, in place, the logits of a network and of its auxiliary heads, by the weights of its classifiers."""
+    for layer in classifiers(module):
+        for parameter in layer.parameters():
+            _scale(parameter, factor)
+
+
+@torch.no_grad()
+def _scale(tensor: Tensor, factor: float) -> None:
+    tensor.mul_(factor)
+
+
+@torch.no_grad()
+def _begin_as_identity(layer: Weighted) -> None:
+    """The first filters of each group of a convolution become the identity on its input channels."""
+    if not isinstance(layer, nn.Conv2d) or max(layer.kernel_size) == 1 or any(k % 2 == 0 for k in layer.kernel_size):
+        return
+    for filters in layer.weight.chunk(layer.groups):
+        nn.init.dirac_(filters[: filters.shape[1]])
 
 
 def _layers(module: nn.Module, address: Address) -> Iterator[tuple[Weighted, Address]]:
@@ -97,7 +144,7 @@ def _wrapped(module: nn.Module) -> str | None:
 
 
 def _draw_of(layer: Weighted, scheme: InitScheme, name: str) -> Draw:
-    if scheme == "torch":
+    if scheme in ("torch", "dirac"):
         return lambda weight, generator: nn.init.kaiming_uniform_(weight, sqrt(5), generator=generator)
     if scheme == "xavier":
         return lambda weight, generator: nn.init.xavier_uniform_(weight, generator=generator)
@@ -113,7 +160,7 @@ def _draw_of(layer: Weighted, scheme: InitScheme, name: str) -> Draw:
 
 
 def _bias_of(layer: Weighted, scheme: InitScheme) -> Draw:
-    if scheme == "torch":
+    if scheme in ("torch", "dirac"):
         bound = 1 / sqrt(layer.weight[0].numel())
         return lambda bias, generator: nn.init.uniform_(bias, -bound, bound, generator=generator)
     return lambda bias, _: nn.init.constant_(bias, 0.2 if scheme == "xavier" else 0.0)

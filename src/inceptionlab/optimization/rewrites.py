@@ -6,6 +6,7 @@ They know containers (chains, branches, residuals), not networks. `rewritten` go
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,10 +49,10 @@ def affine_of(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
     if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
         return None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
-    if norm.affine:
-        scale = scale * norm.weight.double()
+    weight, bias = cast(Tensor | None, norm.weight), cast(Tensor | None, norm.bias)  # a norm may learn its bias alone
+    scale = scale if weight is None else scale * weight.double()
     shift = -norm.running_mean.double() * scale
-    return scale, shift + norm.bias.double() if norm.affine else shift
+    return scale, shift if bias is None else shift + bias.double()
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from inceptionlab.analysis.svg import DARK, LIGHT, Colours, to_svg
 from inceptionlab.errors import ConfigError, counted
 from inceptionlab.report.figures import installed_fonts
 from inceptionlab.spec.network import Network
+from inceptionlab.zoo.naming import as_network
 
 ENDINGS = (".svg", ".png", ".pdf")
 PER_INCH, POINTS = 96.0, 0.75
@@ -29,9 +30,11 @@ LONGEST_PAGE = 200.0
 
 
 def save_drawing(
-    network: Network, file: str | Path, path: str = "", depth: int = 8, look: Look = USUAL, width: int | None = None
-) -> Path:
-    """Draw a network, or its node at the address `path`, into a file: SVG, PNG or PDF by the ending of its name.
+    network: Network | str, file: str | Path, path: str = "", depth: int = 8, look: Look = USUAL,
+    width: int | None = None,
+) -> Path:  # fmt: skip
+    """Draw a network (a value, or what `network_of` reads), or its node at the address `path`, into a file: SVG, PNG or
+    PDF by the ending of its name.
 
     `width` is that of a PNG in pixels (None: twice the drawing's own). Raises `ConfigError` for another ending and for
     a width that is too large, `SpecError` for an unknown address, `StorageError` where the file cannot be written.
@@ -41,7 +44,7 @@ def save_drawing(
         raise ConfigError(f"{file} ends in {file.suffix or 'nothing'}: a drawing is written as .svg, .png or .pdf")
     if width is not None and file.suffix.lower() != ".png":
         raise ConfigError(f"--width is that of a PNG in pixels; {file} is drawn in lines, which have any size")
-    drawing = scene(network, path, depth, look)
+    drawing = scene(as_network(network), path, depth, look)
     content = to_svg(drawing, look) if file.suffix.lower() == ".svg" else render(drawing, file.suffix[1:], look, width)
     storage.write(file, content)
     return file

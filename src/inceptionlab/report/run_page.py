@@ -32,8 +32,8 @@ UNBALANCED = 1.5
 @dataclass(frozen=True, slots=True)
 class Facts:
     """How a run came about: its name, its data in words, what selected its weights, its configuration and environment
-    as they are stored, the images that it trained and validated on, the command that trains it again, and who
-    read the test set before, in words.
+    as they are stored, the images that it trained and validated on, the command that trains it again, who read the
+    test set before, in words, how many views of a test image were averaged, and the arithmetic of training, in words.
     """
 
     run: str
@@ -44,6 +44,8 @@ class Facts:
     images: tuple[int, int] | None = None
     command: str = ""
     read_before: str = ""
+    views: int = 1
+    arithmetic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def report_html(report: RunReport) -> str:
         kind="Training run", title=f"{report.spec.title} on {_data(facts)}", trial=_trial(report),
         about=f"{facts.run} · {moment(facts.environment['when'])} · {facts.environment['device']}",
         accuracy=f"{100 * score.top1:.2f}", interval=f"{100 * score.top1_low:.2f} to {100 * score.top1_high:.2f}",
-        images=counted(score.n, "test image"), selected_by=_selection(report),
+        images=counted(score.n, "test image") + (f", {facts.views} views of each" if facts.views > 1 else ""),
+        selected_by=_selection(report),
         read_before=facts.read_before,
         cards=_cards(report, rows), facts=Table((), _facts(report, measured), (0, 1)),
         curves=charts.curve_panels(report.metrics) if report.metrics else [], epochs=_epochs(report.metrics),
@@ -176,6 +179,7 @@ def _facts(report: RunReport, measured: MeasuredNetwork) -> list[tuple[str, str]
         ("network", f"{measured.params:,} parameters, {measured.macs / 1e6:,.1f} million multiply-adds per image"),
         ("data", facts.data), ("images", ", ".join(images)),
         ("training", f"{counted(len(seconds), 'epoch')}{time}{batch}{optimizer}"),
+        *([("arithmetic", facts.arithmetic)] if facts.arithmetic else []),
         *([("initial weights", config["weights"])] if config.get("weights") else []),
         ("precision", environment["precision"]),
         ("device", f"{environment['device']}, {counted(environment['threads'], 'thread')}"),

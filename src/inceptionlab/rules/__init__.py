@@ -20,6 +20,7 @@ from inceptionlab.rules.blocks import (
 from inceptionlab.rules.convolutions import (
     activation,
     asymmetric,
+    batch_norm,
     dilate,
     factorize,
     ghost,
@@ -27,13 +28,13 @@ from inceptionlab.rules.convolutions import (
     separable,
     widen,
 )
-from inceptionlab.rules.networks import aux_after, dropout, replace, small_stem
+from inceptionlab.rules.networks import aux_after, dropout, replace, small_stem, whitened
 from inceptionlab.rules.rule import Rule
 from inceptionlab.rules.strides import output_stride
 from inceptionlab.rules.written import parse_rule
 
 __all__ = [
     "Rule", "parse_rule", "without_branch", "factorize", "asymmetric", "residual", "rescale", "unreduced", "attend",
-    "fuse", "dilate", "ghost", "separable", "norm", "activation", "widen", "stochastic_depth", "dropout", "aux_after",
-    "output_stride", "small_stem", "replace", "Place", "PLACES",
+    "fuse", "dilate", "ghost", "separable", "norm", "batch_norm", "activation", "widen", "stochastic_depth", "dropout",
+    "aux_after", "output_stride", "small_stem", "whitened", "replace", "Place", "PLACES",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -122,6 +122,28 @@ def norm(kind: NormKind | None, eps: Annotated[float, msgspec.Meta(gt=0, le=1)] 
         if not isinstance(node, Convolution) or node.act is None:
             return node
         return replace(node, norm=new)
+
+    return everywhere(step, whole=True)
+
+
+@rule
+def batch_norm(
+    learns: Literal["bias", "both"] = "bias",
+    momentum: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.4,
+    eps: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-12,
+) -> Change:
+    """Every batch norm learns its bias alone, or its scale too, and its statistics move by `momentum` a step (Jordan
+    2024, arXiv 2404.00498); other norms stay.
+
+    Example: small_v1 | batch_norm(bias)
+    """
+    new = Norm("batch", eps, momentum, "bias" if learns == "bias" else True)
+
+    def step(_: str, node: Node) -> Node:
+        if isinstance(node, Norm):
+            return new if node.kind == "batch" else node
+        has = isinstance(node, Convolution) and node.norm is not None and node.norm.kind == "batch"
+        return replace(node, norm=new) if has else node
 
     return everywhere(step, whole=True)
 

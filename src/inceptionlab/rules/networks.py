@@ -9,7 +9,7 @@ from inceptionlab.analysis.geometry import measure
 from inceptionlab.errors import SpecError
 from inceptionlab.rules.rule import Change, everywhere, on_networks, rule
 from inceptionlab.spec.network import Network
-from inceptionlab.spec.nodes import Conv, Dropout, Linear, Node
+from inceptionlab.spec.nodes import ActKind, Conv, Dropout, Linear, Node
 from inceptionlab.spec.tree import matches, sequence, walk
 from inceptionlab.spec.values import Probability, Side
 
@@ -36,6 +36,25 @@ def small_stem(size: Side = 32) -> Change:
         return dataclasses.replace(network, stem=stem).resized(size)
 
     return on_networks("small_stem", change)
+
+
+@rule
+def whitened(kernel: Side = 2, act: ActKind | None = "gelu") -> Change:
+    """A convolution before the stem, which the recipe's `whiten` fixes from data: of a patch of `kernel` x `kernel`
+    pixels every direction and its negative, without padding (Jordan 2024, section 3.2).
+
+    Example: small_v1 | whitened
+    """
+
+    def change(network: Network) -> Network:
+        names = [name for name, _ in network.children]
+        if "whiten" in names:
+            raise SpecError(f"{network.name} has a node called whiten already")
+        conv = Conv(2 * network.input.channels * kernel**2, kernel, pad="valid", norm=None, act=act)
+        stem = sequence((("whiten", conv), *network.stem.children))
+        return dataclasses.replace(network, stem=stem)
+
+    return on_networks("whitened", change)
 
 
 @rule

@@ -28,12 +28,14 @@ RULES: dict[str, Callable[..., Rule]] = {
     "ghost": convolutions.ghost,
     "separable": convolutions.separable,
     "norm": convolutions.norm,
+    "batch_norm": convolutions.batch_norm,
     "activation": convolutions.activation,
     "widen": convolutions.widen,
     "dropout": networks.dropout,
     "aux_after": networks.aux_after,
     "output_stride": strides.output_stride,
     "small_stem": networks.small_stem,
+    "whitened": networks.whitened,
     "replace": networks.replace,
 }
 _NODES: dict[str, Callable[..., Node]] = {name: kind for name, kind in NODES.items() if name != "Block"}

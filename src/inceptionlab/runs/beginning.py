@@ -10,11 +10,10 @@ from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.runs.folder import Blocks, RunFolder, run_folder
 from inceptionlab.runs.options import Changes
 from inceptionlab.runs.setup import Config, Setup
-from inceptionlab.spec.network import Input, Network
+from inceptionlab.spec.network import Network
 from inceptionlab.training.recipe import Recipe, override, recipe_from
 from inceptionlab.weights.fetching import is_remote
 from inceptionlab.weights.loading import load_weights, spec_with
-from inceptionlab.zoo.own import unbuilt
 from inceptionlab.zoo.published import find_published, is_published
 
 
@@ -67,7 +66,7 @@ def weights_file(given: Path | None) -> str:
 
 def spec_taking(spec: Network, weights: str) -> Network:
     """The spec of a network after it was given weights, which may take another input than it did."""
-    return spec_with(spec, weights, _input(spec, weights))
+    return spec_with(spec, weights)
 
 
 def begin(network: InceptionNetwork, setup: Setup) -> str:
@@ -75,7 +74,7 @@ def begin(network: InceptionNetwork, setup: Setup) -> str:
     and `ConfigError` where the setup's spec takes another input than the weights do.
     """
     weights = setup.weights or str(RunFolder(Path(setup.continued)).weights)
-    account = load_weights(network, weights, source_input=_input(setup.spec, weights))
+    account = load_weights(network, weights)
     if network.spec != setup.spec:  # the data would be prepared for another input
         raise ConfigError(
             f"with {weights} the network takes another input than the setup's spec says; make the setup from "
@@ -125,13 +124,3 @@ def readers_before(setup: Setup, data: str) -> tuple[str, ...]:
 def _test_of(digests: str) -> str:
     """The digest of the test set out of "name: training, test"."""
     return digests.rpartition(", ")[2]
-
-
-def _input(spec: Network, weights: str) -> Input | None:
-    """The input that weights of a run take, None where that is the network's or the weights are of no run."""
-    run = _run_of(weights)
-    if run is None:
-        return None
-    theirs = run.setup(unbuilt).spec.input
-    values = [(one.channels, one.mean, one.std, one.order) for one in (theirs, spec.input)]
-    return None if values[0] == values[1] else theirs

@@ -18,6 +18,7 @@ from inceptionlab.errors import counted
 from inceptionlab.runs.folder import RunFolder, run_folder
 from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.spec.network import Input
+from inceptionlab.training.cost import in_words, training_flop
 from inceptionlab.training.recipe import Recipe
 
 SHOWN = 12
@@ -41,7 +42,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training would be. `steps` are those of an epoch; `left_out` names images that cannot be read."""
+    """What a training would be. `steps` are those of an epoch, `flop` the operations of all; `left_out` names images
+    that cannot be read.
+    """
 
     network: str
     params: int
@@ -55,6 +58,7 @@ class Plan:
     steps: int
     folder: str
     is_trial: bool
+    flop: int
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -74,6 +78,7 @@ class Plan:
             *wrap(f"recipe   {settings}", 110, subsequent_indent=" " * 9),
             *wrap(f"augment  {changes}", 110, subsequent_indent=" " * 9),
             f"steps    {self.steps:,} per epoch, {counted(recipe.epochs, 'epoch')}, {every:,} in all",
+            f"cost     {in_words(self.flop)} of training",
             f"folder   {self.folder}",
             *(["a trial: it uses a part of the images, so its accuracy says little"] if self.is_trial else []),
             "nothing was trained; leave out --dry-run to train",
@@ -100,6 +105,7 @@ def plan(
     return Plan(
         setup.spec.title, network.params, network.macs, setup.spec.input, loaded.name, loaded.note, tuple(parts),
         loaded.left_out, setup.recipe, steps, str(place), setup.is_trial,
+        training_flop(setup.spec, setup.recipe, len(training)),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from inceptionlab.runs.fitting import make_fabric
 from inceptionlab.runs.options import Machine
 from inceptionlab.runs.prediction import Opened, Source, Trained, is_exported, load
 from inceptionlab.runs.setup import training_and_validation
-from inceptionlab.zoo.published import imagenet_classes, in_words
+from inceptionlab.zoo.imagenet import imagenet_classes, in_words
 
 
 def evaluate(
@@ -70,7 +70,10 @@ def _loaded(member: Trained | Opened, protocol: Protocol, data: DataSet | str | 
 
 
 def _subject(trained: Trained | Opened) -> Subject:
-    flip_tta = trained.setup is not None and trained.setup.recipe.flip_tta
-    subject = Subject(trained.run, trained.preprocess, trained.classes, flip_tta)
+    recipe = trained.setup.recipe if trained.setup else None
+    subject = Subject(
+        trained.run, trained.preprocess, trained.classes, flip_tta=recipe is not None and recipe.flip_tta,
+        shift_tta=recipe is not None and recipe.shift_tta,
+    )  # fmt: skip
     engine = trained.engine
     return replace(subject, precision=engine.precision, engine=engine.name) if engine else subject

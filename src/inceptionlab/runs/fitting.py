@@ -16,9 +16,10 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
-from inceptionlab.data.dataset import DataSet
+from inceptionlab.data.dataset import DataSet, Samples
 from inceptionlab.errors import ConfigError, RunError
 from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.nn.initialise import scale_logits
 from inceptionlab.runs.beginning import begin, same_data
 from inceptionlab.runs.environment import environment
 from inceptionlab.runs.folder import RunFolder, run_folder
@@ -33,6 +34,7 @@ from inceptionlab.training.precision import fastest_precision
 from inceptionlab.training.records import Fitted
 from inceptionlab.training.sharding import strategy
 from inceptionlab.training.state import states
+from inceptionlab.training.whitening import whiten
 
 MIXED: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -49,6 +51,8 @@ def fit(
     """
     run, where, calls = run_folder(folder), machine or Machine(), callbacks or Callbacks()
     began = run.environment()
+    if setup.recipe.optimizer == "muon" and where.shard:
+        raise ConfigError('optimizer = "muon" needs whole filters, and --shard divides them; leave one of them out')
     auto = began.precision if began else auto_precision
     fabric, precision = make_fabric(where.device, _precision(setup, auto), where.shard)
     if setup.recipe.sync_norm and fabric.device.type == "cpu":
@@ -62,7 +66,7 @@ def fit(
         raise RunError(f"{run.path} began with the data {began.data} and finds {digests} now; put the same data back")
     same_data(setup, digests)
     training, validation = (part.to(fabric.device) for part in training_and_validation(loaded, setup))
-    network = _network(setup, where, run, calls)
+    network = _network(setup, where, run, calls, training)
     if fabric.is_global_zero:
         run.write_environment(environment(fabric.device, digests, precision, fabric.world_size, loaded.left_out))
         run.write_classes(loaded.train.classes)
@@ -85,13 +89,17 @@ def _precision(setup: Setup, auto: str) -> str:
     return auto or "auto" if setup.recipe.precision == "auto" else setup.recipe.precision
 
 
-def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks) -> InceptionNetwork:
-    """The network as training begins with it."""
+def _network(setup: Setup, machine: Machine, run: RunFolder, calls: Callbacks, training: Samples) -> InceptionNetwork:
+    """The network as training begins with it: its initial weights, or those that it was given."""
+    begins = not states(run.state)
     network = build(setup.spec, setup.recipe.init, setup.seed, grad_checkpoint=machine.grad_checkpoint or None)
     if machine.compile != "none":
         _compile(network, machine.compile)
-    if (setup.weights or setup.continued) and not states(run.state):
+    scale_logits(network, setup.recipe.logit_scale)
+    if (setup.weights or setup.continued) and begins:
         calls.say(begin(network, setup))
+    elif setup.recipe.whiten and begins:
+        whiten(network, training, setup.seed)
     return network
 
 

@@ -42,10 +42,15 @@ def push(run: RunFolder | Path | str, to: str, *, private: bool = False, licence
             api.create_repo(name, private=private, exist_ok=True)
             api.upload_folder(repo_id=name, folder_path=place, commit_message=f"Push {folder.path.name}")
         except Exception as error:  # the library raises whatever its parts do
-            why = (str(error).strip() or repr(error)).splitlines()[0]
+            causes = dict.fromkeys(_first_line(one) for one in (error, error.__cause__) if one is not None)
+            why = ": ".join(causes)
             hint = "HF_TOKEN must hold a token that may write there"
             raise RunError(f"{folder.path} could not be pushed to {hub_endpoint()}/{name}: {why}; {hint}") from None
     return f"{hub_endpoint()}/{name}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
 
 
 def write_repository(run: RunFolder, place: Path, to: str, licence: str = "") -> None:

@@ -66,7 +66,10 @@ def closing(run: RunFolder) -> str:
     words = f"trained on {used}, {len(epochs)} {'epoch' if len(epochs) == 1 else 'epochs'} in {duration(seconds)}"
     if setup.is_trial:
         words = f"a trial: {words}, tested on {tested.score.n:,} images; its accuracy says little"
-    return "\n".join([str(tested.score), words, *([before_words(tested.read_before)] if tested.read_before else [])])
+    looked = (
+        f"{tested.score} (the mean of {tested.views} views of each image)" if tested.views > 1 else str(tested.score)
+    )
+    return "\n".join([looked, words, *([before_words(tested.read_before)] if tested.read_before else [])])
 
 
 def duration(seconds: float) -> str:

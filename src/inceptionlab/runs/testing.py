@@ -12,7 +12,7 @@ from inceptionlab.data.dataset import DataSet
 from inceptionlab.errors import RunError, counted
 from inceptionlab.evaluation.answers import answers
 from inceptionlab.evaluation.metrics import Score, score
-from inceptionlab.evaluation.predictions import logits_of
+from inceptionlab.evaluation.predictions import logits_of, view_count
 from inceptionlab.report.charts import curves
 from inceptionlab.report.run_page import Facts, RunReport, report_html
 from inceptionlab.runs.beginning import readers_before
@@ -24,6 +24,7 @@ from inceptionlab.runs.repeating import command_of
 from inceptionlab.runs.sentences import before_words
 from inceptionlab.runs.setup import Setup, load_of, training_and_validation
 from inceptionlab.training.callbacks import Callbacks
+from inceptionlab.training.cost import in_words, training_flop
 from inceptionlab.training.records import Fitted
 
 
@@ -67,16 +68,18 @@ def _test(run: RunFolder, setup: Setup, data: DataSet | None, device: str) -> Sc
     trained = load_trained(run, setup, fabric.device)
     loaded = data or load_of(setup)
     images = loaded.test.limited(setup.limit_test)
+    flip, shift = setup.recipe.flip_tta, setup.recipe.shift_tta
     with fabric.autocast():
-        logits = logits_of(trained.network, images, trained.preprocess, flip_tta=setup.recipe.flip_tta)
+        logits = logits_of(trained.network, images, trained.preprocess, flip_tta=flip, shift_tta=shift)
     found = Predictions(logits, images.labels.cpu())
     result = score(found.logits, found.labels)
-    views, before = 2 if setup.recipe.flip_tta else 1, readers_before(setup, began.data)
-    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, views, before)
+    before = readers_before(setup, began.data)
+    tested = Tested(result, _selected(setup, fitted), setup.seed, precision, view_count(flip, shift), before)
     training, validation = (len(part) for part in training_and_validation(loaded, setup))
     about = Facts(
         run.path.name, f"{loaded.name} ({_words(loaded)})", tested.selected_by, asdict(run.config()), asdict(began),
-        (training, validation), command_of(setup, run.path), before_words(before) if before else "",
+        (training, validation), command_of(setup, run.path), before_words(before) if before else "", tested.views,
+        f"{in_words(training_flop(setup.spec, setup.recipe, training, fitted.epochs))} of training",
     )  # fmt: skip
     epochs = [asdict(epoch) for epoch in run.epochs()]
     report = RunReport(result, logits, images, epochs, setup.spec, about)

@@ -80,8 +80,10 @@ def norm_call(norm: Norm, width: Argument, groups: str) -> Call:
     """The constructor of a norm for a width; `groups` is the text of a group norm's groups."""
     affine = ("affine", norm.affine, True)
     if norm.kind == "batch":
-        more = options_of(("eps", norm.eps, 1e-5), ("momentum", norm.momentum, 0.1), affine)
-        return Call("nn.BatchNorm2d", (("", width), *more))
+        more = options_of(("eps", norm.eps, 1e-5), ("momentum", norm.momentum, 0.1))
+        if norm.affine == "bias":
+            return Call("BiasBatchNorm", (("", width), *more))
+        return Call("nn.BatchNorm2d", (("", width), *more, *options_of(affine)))
     more = options_of(("eps", norm.eps, 1e-5), affine)
     if norm.kind == "layer":
         return Call("ChannelNorm", (("", width), *more))
@@ -124,8 +126,8 @@ def _pool(node: Pool) -> Call:
         return Call(name, (kernel, stride, *((dilation,) if dilated else ())))
     padding = () if rim == "0" else (("padding", rim),)
     counted = () if kind == "Max" or node.count_pad else (("count_include_pad", "False"),)
-    if dilated:
-        return Call(f"Dilated{kind}Pool", (kernel, stride, *padding, dilation, *counted))
     ceil = (("ceil_mode", "True"),) if node.ceil else ()
+    if dilated:
+        return Call(f"Dilated{kind}Pool", (kernel, stride, *padding, dilation, *ceil, *counted))
     counted = counted if padding or ceil else ()
     return Call(f"nn.{kind}Pool2d", (kernel, stride, *padding, *ceil, *counted))

@@ -61,13 +61,34 @@ class SameAvgPool(nn.Module):
         return self.sums(self.pad(x)) / counted
 
 
+class CeilPad(nn.Module):
+    """Padding by which the last of dilated windows may hang over, as with torch's `ceil_mode`."""
+
+    def __init__(self, kernel_size: Size, stride: Size, padding: Size, dilation: Size, value: float = 0.0) -> None:
+        super().__init__()
+        self.value = value
+        self.axes = list(zip(pair(kernel_size), pair(stride), pair(padding), pair(dilation), strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for size, (kernel, stride, rim, dilation) in zip(x.shape[2:], self.axes, strict=True):
+            reach = dilation * (kernel - 1) + 1
+            count = math.ceil((size + 2 * rim - reach) / stride) + 1
+            count -= (count - 1) * stride >= size + rim
+            pads = [rim, (count - 1) * stride + reach - size - rim, *pads]
+        return F.pad(x, pads, value=self.value)
+
+
 class DilatedMaxPool(nn.Module):
     """Max pooling of windows whose pixels stand `dilation` apart, with any padding."""
 
-    def __init__(self, kernel_size: Size, stride: Size = 1, padding: Size = 0, dilation: Size = 1) -> None:
+    def __init__(
+        self, kernel_size: Size, stride: Size = 1, padding: Size = 0, dilation: Size = 1, ceil_mode: bool = False
+    ) -> None:
         super().__init__()
         top, left = pair(padding)
-        self.pad = nn.ConstantPad2d((left, left, top, top), float("-inf"))
+        fixed = nn.ConstantPad2d((left, left, top, top), float("-inf"))
+        self.pad = CeilPad(kernel_size, stride, padding, dilation, float("-inf")) if ceil_mode else fixed
         self.pool = nn.MaxPool2d(kernel_size, stride, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,19 +114,25 @@ class DilatedAvgPool(nn.Module):
         stride: Size = 1,
         padding: Size = 0,
         dilation: Size = 1,
+        ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
         super().__init__()
         top, left = pair(padding)
-        self.pad = nn.ZeroPad2d((left, left, top, top))
+        self.rim = nn.ZeroPad2d((left, left, top, top))
+        self.pad = CeilPad(kernel_size, stride, padding, dilation) if ceil_mode else self.rim
         self.window = kernel_size, stride, dilation
-        self.area = math.prod(pair(kernel_size)) if count_include_pad else None
+        self.count_include_pad = count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
         total = window_sums(self.pad(x), *self.window)
-        if self.area is not None:
-            return total / self.area
-        return total / window_sums(self.pad(x.new_ones(1, 1, *x.shape[2:])), *self.window)
+        counted = self.pad(x.new_ones(1, 1, *x.shape[2:]))
+        if self.count_include_pad:  # all of the padding, but not what hangs over it
+            rim = self.rim(x[:1, :1])
+            counted = F.pad(
+                torch.ones_like(rim), (0, counted.shape[3] - rim.shape[3], 0, counted.shape[2] - rim.shape[2])
+            )
+        return total / window_sums(counted, *self.window)
 
 
 class DilatedSameAvgPool(nn.Module):
@@ -130,6 +157,14 @@ class ChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class BiasBatchNorm(nn.BatchNorm2d):
+    """Batch norm that learns a bias for each channel and no scale."""
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(channels, eps, momentum)
+        self.register_parameter("weight", None)
 
 
 class SqueezeExcite(nn.Module):

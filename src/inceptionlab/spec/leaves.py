@@ -41,13 +41,21 @@ class Window:
 
 @value
 class Norm:
-    """Normalisation over channels. `eps` and `momentum` differ between papers, so they are part of the value."""
+    """Normalisation over channels. `eps` and `momentum` differ between papers, so they are part of the value.
+
+    `affine` says what is learned for each channel: a scale and a bias (True), nothing (False), or, of batch norms, the
+    "bias" alone, which leaves all branches of a concatenation on one scale (Jordan 2024, arXiv 2404.00498).
+    """
 
     kind: NormKind = "batch"
     eps: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-5
     momentum: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
-    affine: bool = True
+    affine: bool | Literal["bias"] = True
     groups: Width = 32
+
+    def __post_init__(self) -> None:
+        if self.affine == "bias" and self.kind != "batch":
+            raise SpecError(f'Norm({self.kind!r}, affine="bias"): only a batch norm learns its bias alone')
 
 
 @value

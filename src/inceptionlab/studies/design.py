@@ -22,6 +22,7 @@ from inceptionlab.studies.widths import Cost, cost_of, of_equal_cost
 from inceptionlab.training.recipe import Recipe, load_recipe, override
 from inceptionlab.zoo.configure import configured
 from inceptionlab.zoo.naming import is_place, network_of, state_of
+from inceptionlab.zoo.published import names_weights
 
 Design = Literal["full", "one", "fraction"]
 MOST_CELLS = 1024
@@ -191,6 +192,8 @@ def _sized(
 
     `states` are those of the files behind both, so that a file that was written anew is read anew.
     """
+    if names_weights(text):
+        raise ConfigError(f"{text} names weights, and a study trains every network from its beginning; name it alone")
     plain = configured(text, *size)
     if not equal or not reference:
         return plain

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from inceptionlab.training.recipe import Recipe
+
 
 class MovingAverage:
     """Exponential moving average of a module's state, with the decay warmed up (TensorFlow's `num_updates`).
@@ -20,14 +22,47 @@ class MovingAverage:
         self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Move the average towards the module after step `step` (from 0)."""
+    def update(self, module: nn.Module, step: int, steps: int) -> None:
+        """Move the average towards the module after step `step` (from 0) of `steps`."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in module.state_dict().items():
             if value.is_floating_point():
                 self.state[name].lerp_(value, 1 - decay)
             else:
                 self.state[name].copy_(value)
+
+
+class Lookahead:
+    """Slow weights that every `every` steps move towards the module, which then goes back to them (Zhang et al. 2019).
+
+    After t of T steps they keep decay^every (t / T)^3 of themselves (Jordan 2024, arXiv 2404.00498, section 3.4), so in
+    the beginning the module hardly goes back. Running statistics go with the weights.
+    """
+
+    def __init__(self, module: nn.Module, every: int, decay: float) -> None:
+        self.every, self.decay = every, decay
+        self.state = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int, steps: int) -> None:
+        """Move both, where it is time, after step `step` (from 0) of `steps`."""
+        done = step + 1
+        if done % self.every:
+            return
+        keep = self.decay**self.every * (done / steps) ** 3
+        for name, value in module.state_dict().items():
+            slow = self.state[name]
+            if value.is_floating_point():
+                value.copy_(slow.lerp_(value, 1 - keep))
+            else:
+                slow.copy_(value)
+
+
+def average_of(module: nn.Module, recipe: Recipe) -> MovingAverage | Lookahead | None:
+    """The averaged weights that a recipe asks for."""
+    if recipe.lookahead:
+        return Lookahead(module, recipe.lookahead, recipe.lookahead_decay)
+    return MovingAverage(module, recipe.ema) if recipe.ema else None
 
 
 @contextmanager

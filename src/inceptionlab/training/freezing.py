@@ -9,6 +9,7 @@ from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.checkpointing import BATCH_NORMS
 from inceptionlab.spec.tree import matches
 from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.whitening import whitened_conv
 
 
 def frozen_nodes(network: InceptionNetwork, freeze: str) -> list[str]:
@@ -31,10 +32,14 @@ def frozen_nodes(network: InceptionNetwork, freeze: str) -> list[str]:
 
 
 def freeze(network: InceptionNetwork, recipe: Recipe) -> list[nn.Module]:
-    """Fix the weights that the recipe freezes; gives the batch norms that must stay in evaluation mode."""
+    """Fix the weights that the recipe freezes, and the filters that it whitens; gives the batch norms that must stay in
+    evaluation mode.
+    """
     nodes = [network.get_submodule(name) for name in frozen_nodes(network, recipe.freeze)]
     for node in nodes:
         node.requires_grad_(False)
+    if recipe.whiten:
+        whitened_conv(network).weight.requires_grad_(False)
     if not any(p.requires_grad for p in network.parameters()):
         raise SpecError(f"freeze = {recipe.freeze!r} leaves no weight of {network.spec.title} to train")
     where = {"none": [], "frozen": nodes, "all": [network]}[recipe.freeze_bn]

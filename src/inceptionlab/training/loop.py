@@ -7,6 +7,7 @@ run that never stopped, bit for bit.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import ceil, isfinite
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from inceptionlab import rng
-from inceptionlab.data.batches import Rows, augmented, batch_sizes, cut_out, train_batches
+from inceptionlab.data.batches import Rows, alternating, augmented, batch_sizes, cut_out, train_batches
 from inceptionlab.data.dataset import Samples
 from inceptionlab.data.policies import Targets, coloured_and_cropped, mixed
 from inceptionlab.data.preprocess import Preprocess
@@ -29,11 +30,11 @@ from inceptionlab.evaluation.predictions import logits_of
 from inceptionlab.nn.building import InceptionNetwork
 from inceptionlab.nn.checkpointing import plain_name
 from inceptionlab.training import state as state_files
-from inceptionlab.training.averaging import MovingAverage, evaluated
+from inceptionlab.training.averaging import average_of, evaluated
 from inceptionlab.training.balance import class_weights
 from inceptionlab.training.callbacks import Callbacks
 from inceptionlab.training.freezing import freeze
-from inceptionlab.training.optimizers import lr_factor, make_optimizer
+from inceptionlab.training.optimizers import make_optimizer, set_rates
 from inceptionlab.training.placement import Placement
 from inceptionlab.training.recipe import Recipe
 from inceptionlab.training.records import Epoch, Fitted, Progress
@@ -68,7 +69,7 @@ class Trainer:
             nn.SyncBatchNorm.convert_sync_batchnorm(network)
         self.model = placement.set_up(network)
         self.optimizer = cast(Optimizer, self.fabric.setup_optimizers(make_optimizer(network, recipe)))
-        self.average = MovingAverage(network, recipe.ema) if recipe.ema else None
+        self.average = average_of(network, recipe)
         self._weights: Float[Tensor, " classes"] | None = None
         self._next_save = 0.0
         self._restore()
@@ -112,14 +113,17 @@ class Trainer:
         started = time.monotonic()
         before = [now.loss_sum, now.right] if self.fabric.is_global_zero else [0.0, 0.0]
         sums = torch.tensor(before, dtype=torch.float64, device=self.fabric.device)
+        sides = self._sides(train, sizes)
         for images, labels in train_batches(train, sizes, self.seed, now.epoch, now.batch, self.placement.own):
             size = sizes[now.batch]
+            own = self.placement.own(size)
+            rows = Rows(size, own, sides[now.batch][own] if sides else None)
             group = sizes[now.batch - now.batch % recipe.accumulate :][: recipe.accumulate]
-            sums += self._forward_backward(images, labels, size, size / sum(group))
+            sums += self._forward_backward(images, labels, rows, size / sum(group))
             now.batch, now.seen = now.batch + 1, now.seen + size
             last = now.batch == len(sizes)
             if now.batch % recipe.accumulate == 0 or last:
-                self._step(lr_factor(recipe, now.step, total))
+                self._step(total)
                 stop, due = self._agreed(self.callbacks.stop(), time.monotonic() > self._next_save and not last)
                 if now.step % STEPS_BETWEEN_CHECKS == 0 or now.batch <= recipe.accumulate or last or due:
                     self._check(sums)
@@ -132,22 +136,28 @@ class Trainer:
         now.seconds += time.monotonic() - started
         return False
 
+    def _sides(self, train: Samples, sizes: list[int]) -> Sequence[Bool[Tensor, " b"]]:
+        """Which images of each batch of the epoch are mirrored; empty where chance says so for each batch."""
+        if not self.recipe.augment.alternate:
+            return ()
+        return torch.split(alternating(train, self.seed, self.progress.epoch), sizes)
+
     def _forward_backward(
-        self, images: UInt8[Tensor, "b h w c"], labels: Int64[Tensor, " b"], size: int, share: float
+        self, images: UInt8[Tensor, "b h w c"], labels: Int64[Tensor, " b"], rows: Rows, share: float
     ) -> Float[Tensor, 2]:
-        """Add `share` times the gradients of a batch of `size`, of which these are one's own rows; gives the sum of
-        their losses, and how many of them were right (0 where targets are mixed).
+        """Add `share` times the gradients of a batch, of which these are one's own rows; gives the sum of their losses,
+        and how many of them were right (0 where targets are mixed).
         """
         now, smoothing = self.progress, self.recipe.label_smoothing
-        x, targets = self._changed(images, labels, Rows(size, self.placement.own(size)))
+        x, targets = self._changed(images, labels, rows)
         rank, device = self.fabric.global_rank, self.fabric.device
         with rng.scope(self.seed, "dropout", now.epoch, now.batch, rank, device=device):
             logits, aux = self.model.forward_with_aux(self._shrunk(x))
             loss = targets.loss(logits, smoothing, self._weights)
             for head in self.network.spec.aux:
                 loss = loss + head.weight * targets.loss(aux[head.name], smoothing, self._weights)
-            self.placement.backward(loss, share, size)
-        now.counted += size if targets.others is None else 0
+            self.placement.backward(loss, share, rows.count)
+        now.counted += rows.count if targets.others is None else 0
         right = (logits.detach().argmax(1) == targets.labels).sum() if targets.others is None else torch.tensor(0)
         return torch.stack([loss.detach().double() * len(labels), right.to(loss.device).double()])
 
@@ -176,9 +186,9 @@ class Trainer:
             return x
         return F.interpolate(x, (recipe.low_size, recipe.low_size), mode="bilinear", antialias=True)
 
-    def _step(self, factor: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.lr * factor * group["factor"]
+    def _step(self, steps: int) -> None:
+        """The optimiser's next step of `steps`."""
+        set_rates(self.optimizer, self.recipe, self.progress.step, steps)
         if self.recipe.max_grad_norm:
             self.fabric.clip_gradients(
                 self.model, self.optimizer, max_norm=self.recipe.max_grad_norm, error_if_nonfinite=False
@@ -186,7 +196,7 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
-            self.average.update(self.network, self.progress.step)
+            self.average.update(self.network, self.progress.step, steps)
         self.progress.step += 1
 
     def _check(self, sums: Float[Tensor, 2]) -> None:
@@ -235,7 +245,8 @@ class Trainer:
     def _validated(self, average: dict[str, Tensor] | None, part: Samples, count: int) -> tuple[float, float]:
         """(accuracy, loss) on the validation images, of which each process looks at the first `count` of its part."""
         with evaluated(self.network, average), self.fabric.autocast():
-            every = logits_of(self.network, part, Preprocess(self.network.spec.input), flip_tta=self.recipe.flip_tta)
+            preprocess, recipe = Preprocess(self.network.spec.input), self.recipe
+            every = logits_of(self.network, part, preprocess, flip_tta=recipe.flip_tta, shift_tta=recipe.shift_tta)
         logits, labels = every[:count], part.labels[:count].cpu()
         right = (logits.argmax(1) == labels).sum()
         loss = F.cross_entropy(logits.double(), labels, reduction="sum")

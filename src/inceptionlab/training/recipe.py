@@ -26,11 +26,17 @@ from inceptionlab.decoding import (
 from inceptionlab.errors import ConfigError, nearest
 from inceptionlab.nn.initialise import InitScheme
 
-Optimizer = Literal["sgd", "adam", "adamw", "nadam", "rmsprop_tf"]
+Optimizer = Literal["sgd", "adam", "adamw", "nadam", "rmsprop_tf", "muon"]
 Schedule = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
-_LATER = ("nesterov", "betas", "class_weights")
-"""Fields that the first recipes had not: at their defaults they say nothing new, and name no other run."""
-_MOMENTUM, _ADAM = ("sgd", "rmsprop_tf"), ("adam", "adamw", "nadam")
+_LATER = (
+    "nesterov", "betas", "class_weights", "rest_lr", "rest_momentum", "unit_filters", "norm_lr", "decay", "lr_start",
+    "lr_end", "logit_scale", "whiten", "whiten_epochs", "lookahead", "lookahead_decay", "shift_tta",
+)  # fmt: skip
+_LATER_CHANGES = ("alternate",)
+"""Fields that the first recipes had not, and those of `augment`: at their defaults they say nothing new, and name no
+other run.
+"""
+_MOMENTUM, _ADAM, _SGD = ("sgd", "rmsprop_tf", "muon"), ("adam", "adamw", "nadam"), ("sgd", "muon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +56,38 @@ class Recipe:
     init: InitScheme = "kaiming"
     """Scheme of the initial weights; `inceptionlab.nn.initialise` says what each is."""
     optimizer: Optimizer = "sgd"
-    """"sgd", "adam", "adamw" (decoupled weight decay), "nadam", or "rmsprop_tf" (eps inside the root)."""
+    """"sgd", "adam", "adamw" (decoupled weight decay), "nadam", "rmsprop_tf" (eps inside the root), or "muon": filters
+    by orthogonalised momentum, all else by sgd (Jordan et al. 2024)."""
     lr: Annotated[float, msgspec.Meta(gt=0)] = 0.05
     """The highest learning rate."""
     momentum: Share = 0.9
-    """Momentum of sgd and rmsprop_tf; 0: none, as torch's SGD has by itself."""
+    """Momentum of sgd, rmsprop_tf and muon; 0: none, as torch's SGD has by itself."""
     nesterov: bool = True
-    """Nesterov's momentum in sgd; false: the classical one."""
+    """Nesterov's momentum in sgd and muon; false: the classical one."""
+    rest_lr: Above0 = 0.05
+    """With muon, the highest learning rate of what it leaves to sgd: biases, norms, depthwise filters, the head."""
+    rest_momentum: Share = 0.85
+    """With muon, the momentum of what it leaves to sgd."""
+    unit_filters: bool = False
+    """With muon, scale each filter bank to the norm sqrt(out) before a step, which changes nothing where a norm comes
+    behind it, and needs no weight decay (airbench94_muon, 2024)."""
     betas: tuple[Share, Share] = (0.9, 0.999)
     """Decays of the means of the gradient and of its square in adam, adamw and nadam."""
     eps: From0 = 1e-8
     """eps of adam, adamw and nadam, and of rmsprop_tf (the papers: 1.0)."""
     weight_decay: From0 = 5e-4
-    """L2 (decoupled for adamw) on weights; norms and biases have none."""
+    """L2 (decoupled for adamw, and for muon on filters) on what `decay` says."""
+    decay: Literal["weights", "all"] = "weights"
+    """"weights": norms and biases have no weight decay, and factors of the learning rate are factors of it; "all":
+    everything loses the same share in a step, lr * weight_decay, whatever its factor (Jordan 2024, 3.4)."""
     schedule: Schedule = "one_cycle"
     """How the learning rate moves after the warm-up."""
     warmup: Share = 0.2
-    """Part of the steps in which the learning rate rises linearly from a twentieth."""
+    """Part of the steps in which the learning rate rises linearly from `lr_start`."""
+    lr_start: Share = 0.05
+    """Part of the learning rate that the warm-up begins at (Jordan 2024: 0.2)."""
+    lr_end: Share = 0.0
+    """Part of the learning rate that "one_cycle" and "cosine" end at (Jordan 2024: 0.07)."""
     gamma: Above0 = 0.1
     """Factor of "step" and "exponential"."""
     every: Above0 = 30.0
@@ -80,12 +101,28 @@ class Recipe:
     """Largest norm of the gradient; 0: not clipped."""
     ema: Share = 0.0
     """Decay of the moving average of the weights, which is then what is tested; 0: none."""
+    lookahead: Natural = 0
+    """Steps after which the weights go back to their moving average, which is what is tested (Zhang et al. 2019, as
+    Jordan 2024, 3.4, has it: every 5 steps); 0: never."""
+    lookahead_decay: Share = 0.95
+    """Decay of that average for a step at the end of training; before, it counts by the cube of the part of the steps
+    that is done."""
+    whiten: bool = False
+    """Fix the filters of the first convolution to the directions in which patches of the training images vary (Jordan
+    2024, 3.2); given weights keep theirs. The rule `whitened` puts such a convolution before a network."""
+    whiten_epochs: From0 = 3.0
+    """Epochs in which the bias of that convolution is trained."""
     freeze: str = ""
     """Nodes whose weights stay as they are: "backbone" (all but the head), "early" (the first half) or a pattern."""
     freeze_bn: Literal["none", "frozen", "all"] = "none"
     """Batch norms that keep their stored statistics: none, those of frozen nodes, or all."""
     head_lr: From0 = 1.0
     """Factor of the learning rate in the head, for a new classifier on trained features."""
+    norm_lr: From0 = 1.0
+    """Factor of the learning rate of the biases of norms (Jordan 2024, 3.4: 64 with sgd)."""
+    logit_scale: Above0 = 1.0
+    """What the logits are multiplied by (Jordan 2024: 1/9), with sgd and muon: the last layers begin so much smaller
+    and learn by its square, which for sgd is the same and leaves the network plain."""
     sync_norm: bool = False
     """Batch norm over the images of all processes (GPUs only) instead of each one's own."""
     patience: Natural = 0
@@ -100,6 +137,9 @@ class Recipe:
     """Part of the steps that train on shrunk images."""
     flip_tta: bool = False
     """Validate and test on the mean of the logits of an image and of its mirror image."""
+    shift_tta: bool = False
+    """Validate and test on the mean of that and of the image moved by a pixel up and left, and down and right: six
+    views with `flip_tta` (Jordan 2024, 3.5)."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward and backward pass; "auto" is bf16 where the device has it."""
     augment: Augment = field(default_factory=Augment)
@@ -110,16 +150,32 @@ class Recipe:
         refuse_unread(self, _unread({entry.name: getattr(self, entry.name) for entry in fields(self)}))
 
 
+_READERS = {
+    "momentum": _MOMENTUM, "nesterov": _SGD, "betas": _ADAM, "eps": (*_ADAM, "rmsprop_tf"), "logit_scale": _SGD,
+    "rest_lr": ("muon",), "rest_momentum": ("muon",), "unit_filters": ("muon",),
+}  # fmt: skip
+"""The optimisers that read a field."""
+
+
 def _unread(values: Mapping[str, Any]) -> dict[str, str]:
     """The fields that these values of the others leave without a meaning, and why."""
     reasons: dict[str, str] = {}
-    readers = {"momentum": _MOMENTUM, "nesterov": ("sgd",), "betas": _ADAM, "eps": (*_ADAM, "rmsprop_tf")}
-    for name, having in readers.items():
+    for name, having in _READERS.items():
         if values["optimizer"] not in having:
             reasons[name] = f'optimizer = "{values["optimizer"]}" has none; {_quoted(having)}'
     if values["schedule"] not in ("step", "exponential"):
         why = f'schedule = "{values["schedule"]}" does not go down by a factor; "step" and "exponential" do'
         reasons.update(gamma=why, every=why)
+    if values["schedule"] not in ("one_cycle", "cosine"):
+        reasons["lr_end"] = f'schedule = "{values["schedule"]}" ends where it does; "one_cycle" and "cosine" have it'
+    if not values["warmup"]:
+        reasons["lr_start"] = "it is where the warm-up begins, and warmup is 0"
+    if values["ema"]:
+        reasons["lookahead"] = "ema averages the weights already; one of the two"
+    if not values["lookahead"]:
+        reasons["lookahead_decay"] = "it is that of lookahead, which is 0"
+    if not values["whiten"]:
+        reasons["whiten_epochs"] = "it is for the bias of a whitened convolution, and whiten is false"
     if not values["low_size"]:
         reasons["low_share"] = "it is the part of the steps on images of low_size, which is 0"
     if values["freeze_bn"] == "frozen" and not values["freeze"]:
@@ -215,8 +271,15 @@ def defining(recipe: Recipe) -> dict[str, Any]:
     """The recipe's values as the names of runs have them: fields that came later are left out at their defaults, so
     that a run of before keeps its name.
     """
-    later = {entry.name: entry.default for entry in fields(Recipe) if entry.name in _LATER}
-    return {name: value for name, value in asdict(recipe).items() if name not in later or value != later[name]}
+    return _without(Recipe, _LATER, asdict(recipe)) | {
+        "augment": _without(Augment, _LATER_CHANGES, asdict(recipe.augment))
+    }
+
+
+def _without(kind: type[Any], names: tuple[str, ...], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without those of some fields that are at their defaults."""
+    later = {entry.name: entry.default for entry in fields(kind) if entry.name in names}
+    return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 def flat(table: Mapping[str, Any]) -> dict[str, Any]:

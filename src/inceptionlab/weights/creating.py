@@ -11,7 +11,7 @@ from inceptionlab.nn.features import FeatureNetwork, backbone
 from inceptionlab.spec.network import Network
 from inceptionlab.weights.loading import load_weights
 from inceptionlab.zoo.configure import Stem, configured
-from inceptionlab.zoo.published import Published, find_published, is_published
+from inceptionlab.zoo.published import Published, find_published, names_weights
 
 
 class Options(TypedDict, total=False):
@@ -42,7 +42,7 @@ def create_model(
     """
     text = name if isinstance(name, str) else name.name
     base, _, rules = text.partition("|")
-    if pretrained is False and not _names_weights(name):
+    if pretrained is False and not names_weights(name):
         return build(configured(name, num_classes, in_channels, input_size, **options))
     row = find_published(base.strip(), pretrained)
     model = name if isinstance(name, Network) else " | ".join(part for part in (row.form, rules.strip()) if part)
@@ -64,17 +64,13 @@ def create_features(
     `output_stride` (8 or 16) keeps the last maps finer by dilation. `pretrained` is that of `create_model`. Raises
     `SpecError` where the stride changes nothing, and what `create_model` does.
     """
-    if pretrained is False and not _names_weights(name):
+    if pretrained is False and not names_weights(name):
         return backbone(configured(name, None, in_channels, input_size, False, stem), output_stride)
     whole = create_model(name, None, in_channels, input_size, pretrained, stem=stem)
     features = backbone(whole.spec, output_stride)
     weights = whole.state_dict()
     features.load_state_dict({key: weights[key] for key in features.state_dict()})
     return features
-
-
-def _names_weights(name: str | Network) -> bool:
-    return isinstance(name, str) and is_published(name.partition("|")[0].strip())
 
 
 def _loaded(spec: Network, row: Published) -> InceptionNetwork:

@@ -12,12 +12,16 @@ from torch import Tensor
 
 from inceptionlab.errors import DataError, counted, listed, nearest
 from inceptionlab.nn.building import InceptionNetwork, build
+from inceptionlab.spec.codec import from_json, loads
 from inceptionlab.spec.network import Input, Network
+from inceptionlab.storage import read_about, read_text
 from inceptionlab.weights.fetching import hub_folder, is_remote, weights_file
 from inceptionlab.weights.folding import folded, for_channels
 from inceptionlab.weights.readers.reading import read_state
 from inceptionlab.weights.scheme import CLASSIFIER, Named, Scheme
 from inceptionlab.weights.unwrapping import HEADS, unwrapped
+from inceptionlab.zoo.naming import SPEC
+from inceptionlab.zoo.own import unbuilt
 from inceptionlab.zoo.published import find_published, is_published
 
 PUSHED = "model.safetensors"
@@ -63,7 +67,8 @@ def load_weights(
 
     `fold_input` folds the source's channel order and range into the first convolution, so that the network takes RGB as
     its spec says, but for the source's mean where that convolution pads; without it, the network takes what the
-    source's does. `source_input` is that input where it is not the usual one of the source.
+    source's does. `source_input` is that input where it is neither the usual one of the source nor said by the file, as
+    ours do.
 
     Afterwards `model.spec.input` says what the network takes now, and so does the account. It is the one thing of a
     network that changes: what was made from its spec before (the setup of a run) is made from `spec_with` instead.
@@ -74,7 +79,7 @@ def load_weights(
         row = find_published(file)
         file, source_input = weights_file(row), source_input or row.input
     elif is_remote(file):
-        file = hub_folder(str(file), (PUSHED,)) / PUSHED
+        file = hub_folder(str(file), (SPEC, PUSHED)) / PUSHED
     own = cast(dict[str, Tensor], model.state_dict())
     found = unwrapped(read_state(Path(file)), own)
     theirs, scheme = found.state, found.scheme
@@ -84,7 +89,7 @@ def load_weights(
     unknown = [key for key in theirs if key not in pairs and not key.endswith("num_batches_tracked")]
     _refuse_unknown(unknown, scheme, model, pairs, file)
     state, spec_input = {ours: theirs[key] for key, ours in pairs.items()}, model.spec.input
-    taken = source_input or scheme.input
+    taken = source_input or scheme.input or _recorded(Path(file), model.spec.input)
     if taken is not None and fold_input:
         state, spec_input = folded(state, model.spec, taken)
     elif taken is not None:
@@ -100,6 +105,24 @@ def load_weights(
     model.spec = replace(model.spec, input=spec_input)
     dropped = (*unknown, *refused, *found.beside)
     return Account(scheme.source, tuple(fitting), dropped, tuple(new), spec_input, found.inside)
+
+
+def _recorded(file: Path, own: Input) -> Input | None:
+    """The input that a file of ours says its network takes, or the spec beside that of a run; None where nothing says
+    one, or it is the same as `own`.
+    """
+    about = read_about(file).get("spec") if file.suffix == ".safetensors" else None
+    beside = file.with_name(SPEC)
+    if isinstance(about, dict):
+        spec: object = from_json(about, unbuilt)
+    elif file.name == PUSHED and beside.is_file():
+        spec = loads(read_text(beside), unbuilt)
+    else:
+        return None
+    if not isinstance(spec, Network):
+        return None
+    values = [(one.channels, one.mean, one.std, one.order) for one in (spec.input, own)]
+    return None if values[0] == values[1] else spec.input
 
 
 def spec_with(spec: Network, file: Path | str, source_input: Input | None = None) -> Network:

@@ -12,7 +12,7 @@ from inceptionlab.rules import small_stem
 from inceptionlab.spec.network import Aux, Network
 from inceptionlab.spec.nodes import Pool
 from inceptionlab.spec.tree import sequence
-from inceptionlab.zoo.naming import network_of
+from inceptionlab.zoo.naming import as_network
 from inceptionlab.zoo.registry import REGISTRY, get_spec
 
 Stem = Literal["auto", "imagenet", "small"]
@@ -29,7 +29,7 @@ def configured(
     """The spec that `create_model` builds, of a network or what `network_of` finds by a name."""
     if stem not in ("auto", "imagenet", "small"):
         raise SpecError(f"stem={stem!r}: {nearest(stem, ('auto', 'imagenet', 'small'))}")
-    spec = network_of(name) if isinstance(name, str) else name
+    spec = as_network(name)
     spec = spec if aux else spec.without_aux()
     spec = spec if num_classes is None else spec.with_classes(num_classes)
     spec = spec if in_channels is None else spec.with_channels(in_channels)

@@ -1,10 +1,11 @@
-"""What a user calls a network, read in one place: a name of the zoo, a function of a Python file, a file of a spec, or
-a run folder; rules may follow each.
+"""What a user calls a network, read in one place: a name of the zoo, with weights or without, a function of a Python
+file, a file of a spec, or a run folder; rules may follow each.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from inceptionlab import storage
@@ -13,6 +14,7 @@ from inceptionlab.rules import parse_rule
 from inceptionlab.spec.codec import Blocks, at_hand, loads
 from inceptionlab.spec.network import Network
 from inceptionlab.zoo.own import network_in, unbuilt
+from inceptionlab.zoo.published import Published, find_published, is_published
 from inceptionlab.zoo.registry import entry, is_known
 
 SPEC = "spec.json"
@@ -21,7 +23,8 @@ SPEC = "spec.json"
 
 def network_of(text: str, blocks: Blocks | None = None) -> Network:
     """The network that a text names: `NAME` of the zoo, `FILE.py:FUNCTION`, `FILE.json` or a run folder; rules may
-    follow each: `"mine.py:mine | residual(0.1)"`.
+    follow each: `"mine.py:mine | residual(0.1)"`. NAME@WEIGHTS is the network of published weights, for their classes
+    and images of their size.
 
     A Python file is run. The function takes no arguments and gives a `Network`; a `Network` may stand in its place.
     `blocks` are the factories of `Block` nodes in a spec or a run folder, whose code is not run (`blocks_of(file)`);
@@ -30,6 +33,11 @@ def network_of(text: str, blocks: Blocks | None = None) -> Network:
     place, _, rules = text.partition("|")
     network = _network(place.strip(), blocks)
     return parse_rule(rules)(network) if rules.strip() else network
+
+
+def as_network(given: Network | str) -> Network:
+    """A network as it is, or what `network_of` reads."""
+    return network_of(given) if isinstance(given, str) else given
 
 
 def is_place(text: str) -> bool:
@@ -62,6 +70,8 @@ def beside(text: str, folder: Path) -> str:
 def _network(place: str, blocks: Blocks | None) -> Network:
     if is_known(place):
         return entry(place).make()
+    if is_published(place):
+        return _published(find_published(place))
     if _is_code(place):
         file, name = _parts(place)
         return network_in(Path(file), name)
@@ -74,6 +84,13 @@ def _network(place: str, blocks: Blocks | None) -> Network:
     if os.path.dirname(place):
         raise SpecError(f"there is no {place}; a network is a name, FILE.py:FUNCTION, FILE.json or a run folder")
     return entry(place).make()
+
+
+def _published(row: Published) -> Network:
+    """The network of published weights, as it is before their mean and deviation are folded into it."""
+    spec = entry(row.form).make().with_classes(row.outputs)
+    resized = spec.resized((row.input.height, row.input.width))
+    return replace(resized, input=replace(resized.input, crop=row.input.crop, interpolation=row.input.interpolation))
 
 
 def _read(file: Path, blocks: Blocks | None) -> Network:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeGuard
 from inceptionlab.decoding import Count, decode, loads_toml
 from inceptionlab.errors import DataError, nearest
 from inceptionlab.spec.network import Input
+from inceptionlab.zoo.imagenet import Language, imagenet_2015_classes, imagenet_classes, translate_classes
 from inceptionlab.zoo.registry import ALIASES, REGISTRY, entry
 
 _FOLDER = Path(__file__).parent
@@ -22,11 +23,13 @@ HUB = "hf:"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Weights for a form. `classes` is theirs (1001 with a background class first); `labels` says what those are.
+    """Weights for a form. `classes` is theirs (1001 with a background class first); `labels` says what those are:
+    ImageNet's, the same in the order of the graph of 2015, or "" (not known here).
 
     `checksum` is "sha256:", "md5:" or "sha1:" and digits, or the first of them; "" where the source publishes none.
-    `megabytes` are 10^6 bytes (None: the source does not say). `top1` and `top5` are per cent on ImageNet's validation
-    images, one crop, by `input` or as `protocol` says. `read_in` is where all of this was read.
+    `size` is that of what is downloaded in bytes, exactly, and `megabytes` (10^6 bytes) as exact as the source says it
+    (None: nobody does). `top1` and `top5` are per cent on ImageNet's validation images, one crop, by `input` or as
+    `protocol` says. `read_in` is where all of this was read.
     """
 
     form: str
@@ -37,9 +40,10 @@ class Published:
     input: Input
     member: str = ""
     checksum: str = ""
+    size: Count | None = None
     megabytes: float | None = None
     classes: Count = 1000
-    labels: Literal["imagenet", ""] = "imagenet"
+    labels: Literal["imagenet", "imagenet-2015", ""] = "imagenet"
     top1: float | None = None
     top5: float | None = None
     protocol: str = ""
@@ -61,9 +65,10 @@ class Published:
         """Classes of a network with these weights: a background class is dropped."""
         return 1000 if self.classes == 1001 else self.classes
 
-    def class_names(self) -> tuple[str, ...]:
-        """The names of the outputs, their numbers where none are known."""
-        return imagenet_classes() if self.labels == "imagenet" else tuple(map(str, range(self.outputs)))
+    def class_names(self, lang: Language = "en") -> tuple[str, ...]:
+        """The names of the outputs in a language ("en" or "zh", Chinese), their numbers where none are known."""
+        own = {"imagenet": imagenet_classes, "imagenet-2015": imagenet_2015_classes}.get(self.labels)
+        return translate_classes(own() if own else tuple(map(str, range(self.outputs))), lang)
 
     def as_record(self) -> dict[str, Any]:
         """Plain values for JSON; `sha256` is the checksum where it is one, `paper` is that of the network."""
@@ -85,6 +90,8 @@ def _row(source: str, facts: dict[str, Any], row: dict[str, Any]) -> Published:
     tag = row.get("tag", "")
     values = shared | {key: value for key, value in row.items() if key != "tag"}
     values["input"] = shared.get("input", {}) | row.get("input", {})
+    if "size" in values:
+        values["megabytes"] = round(values["size"] / 1e6, 1)
     values["note"] = "; ".join(text for text in (row.get("note"), shared.get("note")) if text)
     return decode(Published, values | {"name": f"{source}/{tag}" if tag else source}, f"pretrained.toml, {source}")
 
@@ -109,6 +116,11 @@ def is_published(text: object) -> TypeGuard[str | Path]:
     return isinstance(given, str) and _NAMED.fullmatch(given) is not None and not Path(given).exists()
 
 
+def names_weights(network: object) -> bool:
+    """Whether what a user calls a network is NAME@WEIGHTS; rules may follow."""
+    return isinstance(network, str) and is_published(network.partition("|")[0].strip())
+
+
 def find_published(text: str | Path, weights: str | bool = True) -> Published:
     """The row of NAME@WEIGHTS, or of a name and its weights.
 
@@ -130,20 +142,3 @@ def find_published(text: str | Path, weights: str | bool = True) -> Published:
     if not found:
         raise DataError(f"{name} has no weights called {wanted!r}; {nearest(wanted, [row.name for row in rows])}")
     return found[0]
-
-
-@cache
-def _imagenet() -> dict[str, str]:
-    lines = (_FOLDER / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
-    rows = (line.partition("\t") for line in lines if not line.startswith("#"))
-    return {number: words for number, _, words in rows}
-
-
-def imagenet_classes() -> tuple[str, ...]:
-    """The words for the 1,000 classes of ImageNet, in order."""
-    return tuple(_imagenet().values())
-
-
-def in_words(classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Classes that are called by WordNet's numbers, as ImageNet's folders are, by their words; others as they are."""
-    return tuple(_imagenet().get(name, name) for name in classes)

@@ -87,6 +87,7 @@ REGISTRY: dict[str, Entry] = {
     "inception_net": Entry(tutorial.inception_net, "GoogLeNet", 2014, _SEEDS),
     "dilated_cnn": Entry(tutorial.dilated_cnn, "dilated CNN", 2016, _SEEDS),
     "small_fast": Entry(small.small_fast, "GoogLeNet", 2014, "a network for minutes on a CPU"),
+    "small_fast2": Entry(small.small_fast2, "Inception-v2", 2024, "an experiment after Jordan 2024, arXiv 2404.00498"),
     "small_v1": Entry(small.small_v1, "GoogLeNet", 2014, _SEEDS),
     "small_v2": Entry(small.small_v2, "BN-Inception", 2015, _SEEDS),
     "small_v3": Entry(small.small_v3, "Inception-v3", 2015, _SEEDS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +13,7 @@ from cyclopts import Parameter
 def export_weights(
     run: Path, *, to: Literal["torchvision", "timm"],
     out: Annotated[Path, Parameter(alias="-o")] = Path("weights.safetensors"),
+    json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> None:  # fmt: skip
     """Write a network's weights under the names of torchvision or timm.
 
@@ -22,13 +25,19 @@ def export_weights(
         The library that is to load them.
     out
         The file to write: .safetensors.
+    json_
+        Print an object of what was written and the input that it takes.
     """
     from inceptionlab.runs.prediction import load_run
     from inceptionlab.storage import write_tensors
     from inceptionlab.weights.exporting import export_weights as exported
 
     network = load_run(run).network
-    image = network.spec.input
-    write_tensors(out, exported(network, to))
+    image, tensors = network.spec.input, exported(network, to)
+    write_tensors(out, tensors)
+    if json_:
+        written = {"library": to, "network": network.spec.title, "input": asdict(image), "written": list(tensors)}
+        print(json.dumps(written | {"file": str(out)}, ensure_ascii=False))
+        return
     print(f"{to}'s {network.spec.title}: input {image.order}, mean {image.mean}, std {image.std}")
     print(out)

@@ -8,10 +8,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from inceptionlab.cli.network_tables import Language, list_markdown, print_list, print_published
+from inceptionlab.cli.network_tables import (
+    Language,
+    list_markdown,
+    print_list,
+    print_published,
+    published_markdown,
+)
 from inceptionlab.errors import ConfigError, SpecError
 from inceptionlab.zoo.facts import facts_of
-from inceptionlab.zoo.published import list_pretrained
+from inceptionlab.zoo.published import Published, list_pretrained
 from inceptionlab.zoo.registry import list_models
 
 
@@ -32,13 +38,13 @@ def list_(
     lang
         The language of its heads: "en" or "zh" (Chinese).
     pretrained
-        Show the published weights instead, with what predict, evaluate, export, serve and train --weights call them.
+        Show the published weights instead, with what predict, evaluate, export, serve and train --weights call them;
+        --json and --markdown have checksums and addresses too.
     """
     if lang != "en" and not markdown:
         raise ConfigError(f"--lang {lang} would not be read: it is the language of the table of --markdown")
     if pretrained:
-        rows = list_pretrained(pattern)
-        print(json.dumps([row.as_record() for row in rows], indent=1)) if json_ else print_published(rows)
+        _show_published(list_pretrained(pattern), json_, markdown, lang)
         return
     names = list_models(pattern)
     if not names:
@@ -50,3 +56,12 @@ def list_(
         print(list_markdown(records, lang))
     else:
         print_list(records)
+
+
+def _show_published(rows: list[Published], as_json: bool, markdown: bool, lang: Language) -> None:
+    if as_json:
+        print(json.dumps([row.as_record() for row in rows], indent=1))
+    elif markdown:
+        print(published_markdown(rows, lang))
+    else:
+        print_published(rows)

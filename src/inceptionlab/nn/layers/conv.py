@@ -45,11 +45,15 @@ class ChannelNorm(nn.Module):
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:
     """The module of a norm node for a width."""
-    if norm.kind == "batch":
-        return nn.BatchNorm2d(channels, norm.eps, norm.momentum, norm.affine)
+    learns = bool(norm.affine)
     if norm.kind == "group":
-        return nn.GroupNorm(groups_for(norm, channels), channels, norm.eps, norm.affine)
-    return ChannelNorm(channels, norm.eps, norm.affine)
+        return nn.GroupNorm(groups_for(norm, channels), channels, norm.eps, learns)
+    if norm.kind == "layer":
+        return ChannelNorm(channels, norm.eps, learns)
+    made = nn.BatchNorm2d(channels, norm.eps, norm.momentum, learns)
+    if norm.affine == "bias":
+        made.register_parameter("weight", None)
+    return made
 
 
 class SamePad(nn.Module):

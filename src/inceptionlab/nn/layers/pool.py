@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from inceptionlab.analysis.costs import slide
 from inceptionlab.nn.layers.conv import SamePad, static_padding
 from inceptionlab.spec.leaves import Pool, Window
 
@@ -39,19 +40,37 @@ class DilatedPool(nn.Module):
 
     def __init__(self, node: Pool) -> None:
         super().__init__()
-        self.kind, self.window, self.count_pad = node.kind, node.window, node.count_pad
-        top, left = static_padding(self.window)
-        self.rim = (left, left, top, top)
+        self.kind, self.window, self.count_pad, self.ceil = node.kind, node.window, node.count_pad, node.ceil
+        self.rim = static_padding(self.window)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
         """The maximum of each window, or its sum over what it counts."""
-        kernel, window = self.window.kernel, self.window
+        window, (top, left), (below, right) = self.window, self.rim, self._hanging_over(x)
+        around = (left, left + right, top, top + below)
         if self.kind == "max":
-            return F.max_pool2d(F.pad(x, self.rim, value=-inf), kernel, window.stride, 0, window.dilation)
-        total = window_sums(F.pad(x, self.rim), window)
-        if self.count_pad:
-            return total / (kernel[0] * kernel[1])
-        return total / window_sums(F.pad(x.new_ones(1, 1, *x.shape[2:]), self.rim), window)
+            return F.max_pool2d(F.pad(x, around, value=-inf), window.kernel, window.stride, 0, window.dilation)
+        total, size = window_sums(F.pad(x, around), window), x.shape[2:]
+        if not self.count_pad:
+            return total / window_sums(F.pad(x.new_ones(1, 1, *size), around), window)
+        if not self.ceil:
+            return total / (window.kernel[0] * window.kernel[1])
+        counted = x.new_ones(1, 1, size[0] + 2 * top, size[1] + 2 * left)  # what hangs over is not counted, as in torch
+        return total / window_sums(F.pad(counted, (0, right, 0, below)), window)
+
+    def _hanging_over(self, x: Tensor) -> tuple[int, int]:
+        """Pixels by which the last windows stand over the padding, below and to the right; negative where they end
+        before it.
+        """
+        rows, columns = (self._over(x.shape[2 + axis], axis) for axis in (0, 1))
+        return rows, columns
+
+    def _over(self, size: int, axis: int) -> int:
+        if not self.ceil:
+            return 0
+        kernel, stride, dilation = self.window.kernel[axis], self.window.stride[axis], self.window.dilation[axis]
+        rim = self.rim[axis]
+        count = slide(size, kernel, stride, (rim, rim), dilation, ceil=True)
+        return (count - 1) * stride + dilation * (kernel - 1) + 1 - size - 2 * rim
 
 
 def window_sums(x: Tensor, window: Window) -> Tensor:
