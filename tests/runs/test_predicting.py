@@ -20,6 +20,7 @@ from inceptionlab.cli import main
 from inceptionlab.runs.prediction import Trained, with_engine
 from inceptionlab.spec.codec import to_json
 from inceptionlab.storage import write_tensors
+from inceptionlab.zoo.imagenet import imagenet_classes
 
 CLASSES = tuple("abcdefghij")
 
@@ -145,6 +146,20 @@ def test_many_images_are_a_table_and_few_a_list(capsys, weights, photos):
     _, out, _ = run(capsys, weights, "photos/01.jpg", "photos/02.png", "--threshold", "0.9")
     assert out.splitlines()[1::2] == ["  none above 90 %"] * 2
     assert run(capsys, weights, "photos", "--threshold", "0.999")[1].splitlines()[0].endswith("  none above 99.9 %")
+
+
+def test_classes_of_imagenet_are_named_in_chinese(capsys, trained, photos, tmp_path):
+    english, chinese = (imagenet_classes(lang)[:10] for lang in ("en", "zh"))
+    about = {"spec": to_json(trained.network.spec), "classes": list(english)}
+    write_tensors(tmp_path / "named.safetensors", trained.network.state_dict(), about)
+    found = []
+    for lang in ("en", "zh"):
+        code, out, _ = run(
+            capsys, tmp_path / "named.safetensors", photos / "00.png", "--top", "1", "--json", "--lang", lang
+        )
+        assert code == 0
+        found.append(json.loads(out)["top"][0]["label"])
+    assert found[1] == chinese[english.index(found[0])]
 
 
 def test_exit_codes(capsys, weights, photos):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from inceptionlab.exporting.about import EngineName
 
 @dataclass(frozen=True)
 class By:
-    """What computes."""
+    """What computes, and in which language ImageNet's classes are named."""
 
     engine: EngineName | None = None
     """What runs the network: "torch" rewritten for speed, "onnxruntime", "openvino", "auto" for the one measured to be
@@ -28,6 +28,8 @@ class By:
     """Threads that decode images while the network runs (0: as many as cores)."""
     data_dir: Path | None = None
     """Folder in which named data sets are looked for."""
+    lang: Literal["en", "zh"] = "en"
+    """Language of the names of ImageNet's classes: "en" or, Chinese, "zh"."""
 
 
 def predict(
@@ -58,13 +60,14 @@ def predict(
     json_
         Print an object a line for each image: its path, its classes and the engine, or its path and an error.
     by
-        What computes.
+        What computes, and in which words.
     """
     from inceptionlab.cli.prediction_words import FEW, HEADER, show_predictions, words_of
     from inceptionlab.data.image_sets import gathered
     from inceptionlab.errors import ConfigError
     from inceptionlab.runs.predicting import check_numbers, predictions
     from inceptionlab.runs.prediction import load
+    from inceptionlab.zoo.imagenet import translate_classes
 
     how = by or By()
     if csv and json_:
@@ -72,6 +75,7 @@ def predict(
     check_numbers(5 if top is None else top, threshold, how.batch_size, how.workers)
     found = gathered(images, how.data_dir)
     trained = load(run, how.device, how.engine, min(how.batch_size, found.count))
+    trained = replace(trained, classes=translate_classes(trained.classes, how.lang))
     if trained.engine and trained.engine.why:
         print(f"engine: {trained.engine.name}, {trained.engine.why}", file=sys.stderr)
     form = "csv" if csv else "json" if json_ else "table" if found.count > FEW else "list"
