@@ -70,7 +70,8 @@ def as_page(notebook: nbformat.NotebookNode, pictures: Path) -> str:
 def with_formulas(text: str) -> str:
     """Markdown whose formulas (`$...$`, and `$$...$$` on its own) are MathML, which browsers set."""
     text = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), text, flags=re.DOTALL)
-    return re.sub(r"\$([^$\n]+)\$", lambda found: convert(found[1]), text)
+    # in a span, for a paragraph that begins with <math> is torn apart
+    return re.sub(r"\$([^$\n]+)\$", lambda found: f"<span>{convert(found[1])}</span>", text)
 
 
 def _shown(output: Any, pictures: Path, number: int) -> str:
