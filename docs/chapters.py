@@ -19,7 +19,8 @@ MINUTES = 10
 
 def notebook_of(page: Path) -> nbformat.NotebookNode:
     """A chapter as a notebook whose cells did not run: its Python blocks are the cells."""
-    notebook = jupytext.reads(page.read_text(encoding="utf-8"), fmt="md")
+    text = page.read_text(encoding="utf-8").replace("```sh\n", "```shell\n")  # jupytext would run what is called sh
+    notebook = jupytext.reads(text, fmt="md")
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # equal pages are equal notebooks

@@ -204,7 +204,8 @@ compute = predicting._logits
 def slowly(trained, pixels, calls=[]):
     calls.append(1)
     if len(calls) > 2:
-        time.sleep(60)
+        for _ in range(600):  # a signal just before one long sleep would wait for its end
+            time.sleep(0.1)
     return compute(trained, pixels)
 predicting._logits = slowly
 main(["predict", *sys.argv[1:]])

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from inceptionlab.distances.protocols import SIDE, ImageProtocol
+from inceptionlab.embedding.nodes import Pooled
 from inceptionlab.errors import ConfigError, DataError
 from inceptionlab.exporting.choosing import key_of
 from inceptionlab.exporting.pixels import Normalised
@@ -74,7 +75,7 @@ def of_member(network: InceptionNetwork, protocol: ImageProtocol, title: str) ->
     last = network.top_level.index(body[-1][0])
     parts = {name: network.get_submodule(name) for name in network.top_level[: last + 1]}
     scale = {"pixels": Pixels(protocol.scale), "normalised": Normalised(taken)}
-    module = Chain({**scale, **parts, "mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten()}).eval()
+    module = Chain({**scale, **parts, "features": Pooled()}).eval()
     with torch.no_grad():
         found = module(torch.zeros(1, 3, SIDE, SIDE))
     return FeatureSource(module, f"{network.spec.title}, {title}", f"{key_of(network)}-mean", found.shape[1])
@@ -97,7 +98,7 @@ def of_frechet_network(network: InceptionNetwork, dims: int, title: str) -> Feat
     _known(dims)
     last = network.top_level.index(DIMS[dims])
     body = {name: network.get_submodule(name) for name in network.top_level[: last + 1]}
-    module = Chain({**body, "mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten()}).eval()
+    module = Chain({**body, "features": Pooled()}).eval()
     classifier = cast(Tensor, network.get_parameter("fc.linear.weight")).detach() if dims == 2048 else None
     return FeatureSource(module, f"{network.spec.name}, {title}", f"{key_of(network)}-{dims}", dims, classifier)
 

@@ -22,7 +22,10 @@ from inceptionlab.zoo.inception_resnet_v1 import facenet
 
 
 class Pooled(nn.Module):
-    """The mean of each map; a vector as it is."""
+    """The mean of each map; a vector as it is.
+
+    Not `AdaptiveAvgPool2d`, which OpenVINO computes wrongly where a network in 8 bits ends with it.
+    """
 
     def forward(self, x: Float[Tensor, "b d *map"]) -> Float[Tensor, "b d"]:
         """Average over height and width where there are any."""
