@@ -27,7 +27,8 @@ def with_statistics(model):
             module.running_mean.normal_(0, 0.2, generator=generator)
             module.running_var.uniform_(0.5, 1.5, generator=generator)
             if module.affine:
-                nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
+                if module.weight is not None:  # or it learns a bias alone
+                    nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
                 nn.init.normal_(module.bias, 0, 0.1, generator=generator)
     return model.eval()
 

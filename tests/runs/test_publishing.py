@@ -78,7 +78,7 @@ def test_the_card_says_what_it_is(run, hub):
     card = hub[1]["me/digits"]["README.md"].decode()
     score = json.loads((run / "test.json").read_text())
     assert card.startswith("---\nlibrary_name: inceptionlab\n")
-    for words in ("license: mit", "# digits", "`digits` with seed 0 for 1 epochs", "trial on a part of the data",
+    for words in ("license: mit", "# digits", "`digits` with seed 0, for 1 epoch;", "trial on a part of the data",
                   f"{score['top1']:.2%}** (95 % interval {score['top1_low']:.2%} to {score['top1_high']:.2%}, 30 i",
                   'il.load_run("hf:me/digits")'):  # fmt: skip
         assert words in card
