@@ -159,7 +159,7 @@ def test_a_truncated_state_is_passed_over(finished, tmp_path, data):
     newest.write_bytes(newest.read_bytes()[:1000])
     said = []
     train(SETUP, tmp_path, Machine("cpu"), Callbacks(say=said.append), data)
-    assert "the state before it is used" in said[0]
+    assert any("the state before it is used" in words for words in said)
     assert same(weights(tmp_path), weights(folder))
 
 
