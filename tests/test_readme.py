@@ -1,6 +1,6 @@
 """The front pages and the documentation: commands are taken, tables are the registry, both languages say the same.
 
-That their Python runs is in conftest.py of the repository.
+That their Python runs is in test_pages.py.
 """
 
 import ast
