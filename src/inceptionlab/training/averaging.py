@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from inceptionlab.nn.modes import in_evaluation
 from inceptionlab.training.recipe import Recipe
 
 
@@ -70,16 +71,13 @@ def evaluated(module: nn.Module, weights: Mapping[str, Tensor] | None = None) ->
     """Within the block the module is in evaluation mode, and its weights and `weights` have changed places, tensor by
     tensor, so that none is there twice. Afterwards both are as they were, and each part in the mode that it was in.
     """
-    modes = [(part, part.training) for part in module.modules()]
     exchanged = dict(weights or {})
-    module.eval()
-    _exchange(module, exchanged)
-    try:
-        yield
-    finally:
+    with in_evaluation(module):
         _exchange(module, exchanged)
-        for part, training in modes:
-            part.training = training
+        try:
+            yield
+        finally:
+            _exchange(module, exchanged)
 
 
 @torch.no_grad()

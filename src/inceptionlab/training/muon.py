@@ -6,21 +6,22 @@ Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon); its form for con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import sqrt
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
+
+from inceptionlab.training.weights_apart import WeightsApart
 
 A, B, C = 3.4445, -4.7750, 2.0315
 """Coefficients of the quintic iteration, whose slope at 0 is as steep as it can be."""
 EPS = 1e-7
 
 
-class Muon(Optimizer):
+class Muon(WeightsApart):
     """Muon for filters and matrices; SGD with Nesterov's momentum for the rest, in groups with `matrices=0`.
 
     A group with `matrices=g` holds weights `out ...` that are g matrices (out / g) x the rest, one for each group of a
@@ -36,18 +37,9 @@ class Muon(Optimizer):
                  "unit_filters": False}  # fmt: skip
         super().__init__(params, {"lr": lr, **usual})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step; `closure` may recompute the loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    (self._turn if group["matrices"] else self._plain)(weight, weight.grad, group)
-        return loss
+    def move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Move a weight of matrices by its orthogonalised momentum, another by its momentum."""
+        (self._turn if group["matrices"] else self._plain)(weight, gradient, group)
 
     def _turn(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         if group["unit_filters"]:

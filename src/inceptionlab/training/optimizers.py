@@ -16,13 +16,14 @@ from inceptionlab.nn.initialise import classifiers
 from inceptionlab.spec.network import Network
 from inceptionlab.training.muon import Muon
 from inceptionlab.training.recipe import Recipe
+from inceptionlab.training.weights_apart import WeightsApart
 from inceptionlab.training.whitening import whitened_conv
 
 MUON_STEPS = 3
 """Steps of the Newton-Schulz iteration, as airbench94_muon has them."""
 
 
-class RMSPropTF(Optimizer):
+class RMSPropTF(WeightsApart):
     """RMSProp as TensorFlow has it, which the papers of v3, v4 and Inception-ResNet used: eps is inside the root,
     the mean square starts at 1, and momentum gathers steps that already hold the learning rate.
 
@@ -34,21 +35,9 @@ class RMSPropTF(Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "decay": decay, "momentum": momentum, "eps": eps, "weight_decay": 0.0})
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step; `closure` may recompute the loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, group)
-        return loss
-
-    def _update(self, weight: Tensor, group: dict[str, Any]) -> None:
-        gradient = weight.grad.add(weight, alpha=group["weight_decay"])  # type: ignore[union-attr]
+    def move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Move a weight by its momentum."""
+        gradient = gradient.add(weight, alpha=group["weight_decay"])
         state = self.state[weight]
         if not state:
             state["square"], state["velocity"] = torch.ones_like(weight), torch.zeros_like(weight)
